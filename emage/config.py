@@ -1,0 +1,353 @@
+"""Every default of the project, in dataclasses, and the road from a YAML file to them.
+
+YAML -> its `bases:` -> `key=value` overrides from the command line -> the schema of the model that `model.name` chooses ->
+plain dataclasses. An unknown key, a wrong type or an option of another model is an error that names the key and the choices.
+"""
+
+import dataclasses
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from emage.errors import InputError
+
+DATA_FORMATS = ("raw", "beat_cache")
+PRECISIONS = ("no", "bf16")
+
+
+def _choice(key: str, value: str, choices: Iterable[str]) -> None:
+    choices = list(choices)
+    if value not in choices:
+        raise InputError(f"{key}: got {value!r}; choose one of {', '.join(choices)}")
+
+
+def _at_least(key: str, value: float, low: float) -> None:
+    if value < low:
+        raise InputError(f"{key}: got {value}; it must be at least {low}")
+
+
+@dataclass
+class SplitsConfig:
+    """Recording ids of each split; all three empty: the official English split."""
+
+    train: list[str] = field(default_factory=list)
+    val: list[str] = field(default_factory=list)
+    test: list[str] = field(default_factory=list)
+
+
+@dataclass
+class DataConfig:
+    """Where the corpus lies and how it is read."""
+
+    format: str = "raw"  # raw: <root>/<speaker>/<id>.*; beat_cache: the reference's own tree
+    root: str = ""
+    annotation_root: str = ""  # a second tree with the csv and txt files, if they lie apart
+    cache_dir: str = ""
+    fps: float = 15.0
+    sample_rate: int = 16000
+    speakers: list[str] = field(default_factory=list)  # speaker ids as in the file names; empty: all
+    splits: SplitsConfig = field(default_factory=SplitsConfig)
+    window_frames: int = 34
+    stride_frames: int = 10
+    num_workers: int = 0  # loader processes; reading a window takes some 50 us, so 0 is usually fastest
+
+    def __post_init__(self) -> None:
+        _choice("data.format", self.format, DATA_FORMATS)
+        _at_least("data.fps", self.fps, 1)
+        _at_least("data.sample_rate", self.sample_rate, 1000)
+        _at_least("data.window_frames", self.window_frames, 2)
+        _at_least("data.stride_frames", self.stride_frames, 1)
+        _at_least("data.num_workers", self.num_workers, 0)
+
+
+@dataclass
+class OptimConfig:
+    """AdamW with warm-up and cosine decay; the unit is the step (one update of the weights)."""
+
+    max_steps: int = 10000
+    batch_size: int = 64  # windows per step, over all processes and accumulation together
+    accumulation_steps: int = 1
+    lr: float = 3e-4
+    min_lr: float = 0.0  # where the cosine ends
+    warmup_steps: int = 100
+    betas: list[float] = field(default_factory=lambda: [0.9, 0.999])
+    weight_decay: float = 0.01
+    grad_clip: float = 1.0  # norm; 0 switches clipping off
+    precision: str = "no"  # no | bf16
+    ema_decay: float = 0.0  # 0 switches the moving average of the weights off
+    freeze_batch_norm: bool = False  # BatchNorm keeps its statistics: the loss then does not depend on the number of processes
+    log_every: int = 20
+    eval_every: int = 500
+    save_every: int = 500
+
+    def __post_init__(self) -> None:
+        _choice("optim.precision", self.precision, PRECISIONS)
+        _at_least("optim.max_steps", self.max_steps, 0)
+        for key in ("batch_size", "accumulation_steps", "log_every", "eval_every", "save_every"):
+            _at_least(f"optim.{key}", getattr(self, key), 1)
+        for key in ("lr", "min_lr", "warmup_steps", "weight_decay", "grad_clip", "ema_decay"):
+            _at_least(f"optim.{key}", getattr(self, key), 0)
+        if self.ema_decay >= 1:
+            raise InputError(f"optim.ema_decay: got {self.ema_decay}; it must be below 1")
+        if len(self.betas) != 2 or not all(0 <= beta < 1 for beta in self.betas):
+            raise InputError(f"optim.betas: got {self.betas}; expected two numbers from 0 to below 1")
+        if self.batch_size % self.accumulation_steps:
+            raise InputError(
+                f"optim.batch_size: {self.batch_size} is not a multiple of optim.accumulation_steps={self.accumulation_steps}"
+            )
+
+
+@dataclass
+class FGDConfig:
+    """The network that FGD measures with: a checkpoint of a trained motion_autoencoder."""
+
+    checkpoint: str = ""
+
+
+@dataclass
+class BeatAlignConfig:
+    """Beat alignment; `corrected` uses true seconds and wrists by name, `beat2022` repeats the published code."""
+
+    variant: str = "corrected"
+
+    def __post_init__(self) -> None:
+        _choice("metrics.beat_align.variant", self.variant, ("corrected", "beat2022"))
+
+
+@dataclass
+class MetricsConfig:
+    """What test.py measures."""
+
+    fgd: FGDConfig = field(default_factory=FGDConfig)
+    beat_align: BeatAlignConfig = field(default_factory=BeatAlignConfig)
+
+
+@dataclass
+class MotionAutoencoderConfig:
+    """The FGD network (BEAT 2022, motion_autoencoder.py); the defaults are the published size, 10,095,499 parameters."""
+
+    name: str = "motion_autoencoder"
+    layout: str = "beat_141"
+    window_frames: int = 34
+    features: int = 300
+    channels: int = 300  # of the first and last encoder convolution; the two between have twice as many
+    hidden: list[int] = field(default_factory=lambda: [1200, 600])
+    dense_slope: float = 0.2  # LeakyReLU slope of the dense part; the published code has 1.0 by accident (`LeakyReLU(True)`)
+
+
+@dataclass
+class MotionAutoencoderLossConfig:
+    """L1 on the z-scored motion and on its steps."""
+
+    reconstruction: float = 1.0
+    velocity: float = 0.1
+
+
+@dataclass
+class MotionVQVAEConfig:
+    """A VQ-VAE over one part of the body, one code a frame (EMAGE's size by default)."""
+
+    name: str = "vqvae"
+    layout: str = "beat_141_rot6d"
+    part: str = "upper"  # upper | hands | lower | all: the joints of the layout that belong to it
+    channels: int = 256
+    num_layers: int = 2
+    codebook_size: int = 256
+    code_dim: int = 256
+    codebook: str = "ema"  # ema | straight_through
+    codebook_decay: float = 0.99
+    dead_code_threshold: float = 1.0  # ema: a code with a moving count below it is put on a random latent; 0 never
+
+    def __post_init__(self) -> None:
+        _choice("model.codebook", self.codebook, ("ema", "straight_through"))
+        _choice("model.part", self.part, ("upper", "hands", "lower", "all"))
+
+
+@dataclass
+class MotionVQVAELossConfig:
+    """Rotation, its first and second difference over time, and the commitment to the codes."""
+
+    geodesic: float = 1.0
+    velocity: float = 1.0
+    acceleration: float = 1.0
+    translation: float = 1.0  # only where the part holds the root translation
+    commitment: float = 1.0
+
+
+@dataclass
+class CaMNConfig:
+    """Cascaded motion network (BEAT 2022); the defaults are the published size, 16,365,225 parameters."""
+
+    name: str = "camn"
+    layout: str = "beat_141"
+    num_speakers: int = 30
+    num_emotions: int = 8
+    num_words: int = 5793  # capacity of the vocabulary, with its four special entries
+    speaker_dim: int = 8
+    emotion_dim: int = 8
+    word_dim: int = 300
+    text_dim: int = 128
+    text_hidden: int = 256
+    text_levels: int = 4
+    audio_encoder: str = "waveform"  # waveform: the published convolutions; log_mel: the same convolutions on 64 mel bands, ~30x cheaper
+    audio_channels: list[int] = field(default_factory=lambda: [32, 32, 32, 64, 64, 128])
+    audio_dim: int = 128
+    face_dim: int = 32
+    hidden: int = 256
+    num_layers: int = 4
+    dropout: float = 0.3
+    word_dropout: float = 0.1
+    seed_frames: int = 4  # given frames at the start; 0: none
+    face_input: bool = True  # the captured face is an input
+    predict_face: bool = False  # the face is an output instead
+
+    def __post_init__(self) -> None:
+        _choice("model.audio_encoder", self.audio_encoder, ("waveform", "log_mel"))
+        if self.face_input and self.predict_face:
+            raise InputError("model.predict_face: a face that is given cannot be predicted too; set model.face_input=false")
+
+
+@dataclass
+class CaMNLossConfig:
+    """Huber loss of the reference on the z-scored motion, weighted by 1 + semantic score; the same on the face."""
+
+    huber: float = 500.0
+    huber_beta: float = 0.1
+    semantic: float = 1.0  # 0: every frame weighs the same
+    velocity: float = 0.0
+    face: float = 500.0
+
+
+MODEL_CONFIGS: dict[str, tuple[type, type]] = {
+    "motion_autoencoder": (MotionAutoencoderConfig, MotionAutoencoderLossConfig),
+    "vqvae": (MotionVQVAEConfig, MotionVQVAELossConfig),
+    "camn": (CaMNConfig, CaMNLossConfig),
+}
+
+
+@dataclass
+class Config:
+    """One run: its data, its model and how it is trained and judged."""
+
+    data: DataConfig = field(default_factory=DataConfig)
+    optim: OptimConfig = field(default_factory=OptimConfig)
+    model: Any = None  # one of MODEL_CONFIGS
+    loss: Any = None  # the weights that belong to it
+    metrics: MetricsConfig = field(default_factory=MetricsConfig)
+    seed: int = 0
+    output_dir: str = ""
+    num_processes: int = 0  # how many processes the run must have; 0: as many as the launcher starts
+
+
+def _read_yaml(path: Path, seen: tuple[Path, ...] = ()) -> Any:
+    """A YAML file merged over its `bases:`, whose paths are relative to it."""
+    if not path.is_file():
+        raise InputError(f"config {path}: no such file; give one of configs/, e.g. -c configs/demo/camn.yaml")
+    if path.resolve() in seen:
+        raise InputError(f"config {path}: `bases:` lead back to the file itself")
+    try:
+        node = OmegaConf.load(path)
+    except Exception as error:  # yaml raises its own classes, omegaconf others
+        raise InputError(f"config {path}: not valid YAML: {error}") from error
+    if not OmegaConf.is_dict(node):
+        raise InputError(f"config {path}: expected `key: value` lines")
+    bases = node.pop("bases", [])
+    merged = OmegaConf.create({})
+    for base in [bases] if isinstance(bases, str) else bases:
+        merged = OmegaConf.merge(merged, _read_yaml(path.parent / base, (*seen, path.resolve())))
+    return OmegaConf.merge(merged, node)
+
+
+def _parse_overrides(overrides: Iterable[str]) -> Any:
+    overrides = list(overrides)
+    for item in overrides:
+        if "=" not in item or item.startswith("-"):
+            raise InputError(f"command line: {item!r} is no override; write key=value, e.g. optim.max_steps=100")
+    try:
+        return OmegaConf.from_dotlist(overrides)
+    except Exception as error:
+        raise InputError(f"command line: {' '.join(overrides)}: {error}") from error
+
+
+def _check_keys(node: Any, schema: Any, prefix: str, source: str) -> None:
+    """Refuses keys that the schema does not hold, naming the nearest that it does."""
+    names = [f.name for f in dataclasses.fields(schema)]
+    for key in node:
+        if key not in names:
+            near = difflib.get_close_matches(str(key), names, n=1)
+            hint = f"did you mean {prefix}{near[0]}? " if near else ""
+            raise InputError(f"{source}: unknown key {prefix}{key}; {hint}keys here: {', '.join(names)}")
+        child = getattr(schema, key)
+        if dataclasses.is_dataclass(child):
+            if not OmegaConf.is_dict(node[key]):
+                raise InputError(f"{source}: {prefix}{key}: got {node[key]!r}; expected keys below it, e.g. {prefix}{key}.KEY=VALUE")
+            _check_keys(node[key], child, f"{prefix}{key}.", source)
+
+
+def _to_dataclass(node: Any, source: str) -> Config:
+    name = OmegaConf.select(node, "model.name")
+    if name not in MODEL_CONFIGS:
+        raise InputError(f"{source}: model.name: got {name!r}; choose one of {', '.join(MODEL_CONFIGS)}")
+    model_config, loss_config = MODEL_CONFIGS[name]
+    schema = Config(model=model_config(), loss=loss_config())
+    _check_keys(node, schema, "", source)
+    try:
+        merged = OmegaConf.merge(OmegaConf.structured(schema), node)
+        return OmegaConf.to_object(merged)
+    except OmegaConfBaseException as error:
+        if isinstance(error.__cause__, InputError):
+            raise error.__cause__ from None
+        key = getattr(error, "full_key", None) or "?"
+        value = OmegaConf.select(node, key) if key != "?" else None
+        raise InputError(f"{source}: {key}: got {value!r}: {str(error).splitlines()[0]}") from error
+
+
+def load_config(path: str | Path, overrides: Iterable[str] = ()) -> Config:
+    """Reads a YAML file with its bases and overrides into checked dataclasses.
+
+    Args:
+        path: the YAML file.
+        overrides: `key=value` items, keys with dots, values as YAML (`data.splits.train=[a,b]`).
+
+    Raises:
+        InputError: a missing file, an unknown key (with the nearest one), a wrong type or a value out of range.
+    """
+    path = Path(path)
+    node = OmegaConf.merge(_read_yaml(path), _parse_overrides(overrides))
+    return _to_dataclass(node, f"config {path}")
+
+
+def config_to_dict(config: Config) -> dict[str, Any]:
+    """The resolved config as plain dicts and lists."""
+    return dataclasses.asdict(config)
+
+
+def save_config(config: Config, path: str | Path) -> None:
+    """Writes the resolved config as YAML; `load_config` reads it back equal."""
+    Path(path).write_text(OmegaConf.to_yaml(OmegaConf.create(config_to_dict(config))), encoding="utf-8")
+
+
+def config_differences(old: Config, new: Config, ignore: Iterable[str] = ()) -> list[str]:
+    """Rows `key: old -> new` of two configs, sorted; keys that start with one of `ignore` are passed over."""
+    flat_old, flat_new = _flatten(config_to_dict(old)), _flatten(config_to_dict(new))
+    ignore = tuple(ignore)
+    return [
+        f"{key}: {flat_old.get(key)!r} -> {flat_new.get(key)!r}"
+        for key in sorted(flat_old.keys() | flat_new.keys())
+        if flat_old.get(key) != flat_new.get(key) and not (ignore and key.startswith(ignore))
+    ]
+
+
+def _flatten(node: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    rows: dict[str, Any] = {}
+    for key, value in node.items():
+        if isinstance(value, dict):
+            rows.update(_flatten(value, f"{prefix}{key}."))
+        else:
+            rows[f"{prefix}{key}"] = value
+    return rows

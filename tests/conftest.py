@@ -1,0 +1,22 @@
+"""Fixtures shared by all tests; the real recording lies beside the project and may be absent."""
+
+import os
+from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import pytest  # noqa: E402
+import torch  # noqa: E402
+
+torch.set_num_threads(1)
+
+SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def beat_sample() -> Path:
+    """Folder of one real recording in the raw BEAT layout (research licence, not part of the project)."""
+    folder = SHARED_DATA / "beat_sample"
+    if not folder.is_dir():
+        pytest.skip("the real BEAT recording does not lie beside the project")
+    return folder
