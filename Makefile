@@ -1,0 +1,35 @@
+# make demo       corpus, cache, training, generation and numbers, on this machine (6 minutes after the install)
+# make test       the tests of an ordinary machine        make test-long  those that train models
+# make lint       ruff                                    make install    only .venv
+PYTHON ?= python3
+PY := .venv/bin/python
+export OMP_NUM_THREADS ?= 1
+
+.PHONY: demo test test-long lint style install clean
+
+demo: install
+	OMP_NUM_THREADS=2 $(PY) tools/make_demo.py
+
+test: install
+	$(PY) -m pytest -n 2
+
+test-long: install
+	$(PY) -m pytest -m long
+
+lint: install
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+
+style: install
+	$(PY) -m ruff check --fix .
+	$(PY) -m ruff format .
+
+install: .venv/installed
+
+.venv/installed: setup.py constraints.txt
+	test -x $(PY) || $(PYTHON) -m venv .venv
+	$(PY) -m pip install --quiet -c constraints.txt -e ".[all]"
+	touch $@
+
+clean:
+	rm -rf runs build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
