@@ -26,7 +26,7 @@ CORE = [
     "tqdm>=4.60",
 ]
 DEMO = ["espeakng-loader>=0.2.4"]  # GPL library: speaks the sentences of the synthetic corpus
-DEV = ["pytest>=8", "pytest-xdist>=3.5", "hypothesis>=6.100", "ruff>=0.6", "pre-commit>=3.5"]
+DEV = ["pytest>=8", "bvhio>=1.5", "pytest-xdist>=3.5", "hypothesis>=6.100", "ruff>=0.6", "pre-commit>=3.5"]
 
 setup(
     name="emage",
