@@ -83,7 +83,7 @@ def read_arkit(path: str | Path) -> ArkitMotion:
         notices.append("52 facial channels: tongueOut is kept apart")
     gap = int(steps_s.argmax())
     if steps_s[gap] * fps > 1.5:
-        notices.append(f"facial frames are missing, {steps_s[gap]:.3f} s after frame {gap}: read as if evenly spaced")
+        notices.append(f"facial frames are missing, {steps_s[gap]:.3f} s after frame {gap}")
     columns = [places[channel] for channel in ARKIT_51]
     return ArkitMotion(
         names=tuple(names),

@@ -1,0 +1,465 @@
+"""The cache: what goes in comes out, it belongs to what shaped it, and no kill at any moment can spoil it."""
+
+import json
+import logging
+import os
+import pickle
+import shutil
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+from raw_corpus import make_raw_recording
+
+from dataloaders import cache_build, fingerprint
+from dataloaders.cache import MotionCache, build_cache
+from dataloaders.cache_format import STREAMS, _as_pcm16
+from dataloaders.clip import make_clip
+from dataloaders.corpora import DATASETS
+from emage.config import DataConfig
+from emage.errors import InputError
+
+IDS = ["2_scott_0_1_1", "2_scott_0_9_9", "4_lawrence_0_57_57"]
+
+
+@pytest.fixture
+def config(raw_corpus_root, tmp_path) -> DataConfig:
+    return DataConfig(root=str(raw_corpus_root), cache_dir=str(tmp_path / "caches"))
+
+
+@pytest.fixture(scope="module")
+def built(raw_corpus_root, tmp_path_factory) -> DataConfig:
+    """A config whose cache is built; not to be written to."""
+    config = DataConfig(root=str(raw_corpus_root), cache_dir=str(tmp_path_factory.mktemp("built")))
+    build_cache(config, 1, progress=False)
+    return config
+
+
+@pytest.fixture
+def own_corpus(raw_corpus_root, config, tmp_path) -> DataConfig:
+    """A config whose corpus may be spoiled."""
+    root = tmp_path / "corpus"
+    shutil.copytree(raw_corpus_root, root)  # copies the times too
+    return replace(config, root=str(root))
+
+
+def build(config: DataConfig) -> cache_build.BuildReport:
+    return build_cache(config, 1, progress=False)
+
+
+def contents(cache: MotionCache) -> dict[str, bytes]:
+    """Every value of a cache, by recording and stream."""
+    values = {f"{key}/{name}": cache.read(key, name).tobytes() for key in cache.recordings() for name in STREAMS}
+    for key in cache.recordings():
+        meta = cache.meta(key)
+        meta["skeleton"] = meta["skeleton"].to_dict()
+        values[f"{key}/meta"] = json.dumps(meta, sort_keys=True).encode()
+    return values
+
+
+# --- what goes in comes out ---
+
+
+def test_streams_and_facts_come_back_as_the_clip_had_them(built):
+    cache = MotionCache.open(built)
+    assert cache.recordings() == IDS
+    for recording in DATASETS["raw"].find_recordings(built):
+        clip = make_clip(DATASETS["raw"].read_sources(recording, built), 15, 16000)
+        for stream in STREAMS:
+            stored = cache.read(recording.id, stream)
+            np.testing.assert_array_equal(stored, getattr(clip, stream))
+            assert stored.dtype == getattr(clip, stream).dtype
+        meta = cache.meta(recording.id)
+        assert (meta["words"], meta["phones"], meta["notices"]) == (clip.words, clip.phones, clip.notices)
+        assert (meta["num_frames"], meta["fps"], meta["speaker"]) == (60, 15, recording.speaker)
+        assert meta["skeleton"].names == clip.skeleton.names
+        assert meta["skeleton"].offsets_cm.equal(clip.skeleton.offsets_cm)
+        assert cache.known[recording.id] == replace(recording, paths={})
+
+
+@given(start=st.integers(0, 60), length=st.integers(0, 60))
+@settings(max_examples=30, deadline=None)
+def test_a_slice_is_that_part_of_the_whole(built, start, length):
+    cache = MotionCache.open(built)
+    stop = min(60, start + length)
+    for stream in ("motion", "face", "word_index", "emotion", "semantic", "waveform"):
+        np.testing.assert_array_equal(cache.read(IDS[0], stream, start, stop), cache.read(IDS[0], stream)[start:stop])
+
+
+def test_rows_that_are_not_there_are_refused(built):
+    cache = MotionCache.open(built)
+    for start, stop in ((0, 61), (-1, 5), (7, 6)):
+        with pytest.raises(IndexError, match="motion has rows 0 to 60"):
+            cache.read(IDS[0], "motion", start, stop)
+    with pytest.raises(InputError, match="no recording 9_nobody_0_1_1"):
+        cache.read("9_nobody_0_1_1", "motion")
+
+
+def test_what_is_read_belongs_to_the_caller(built):
+    cache = MotionCache.open(built)
+    for stream in STREAMS:
+        cache.read(IDS[0], stream)[:] = 7
+        assert not (cache.read(IDS[0], stream) == 7).all()
+
+
+def test_a_16_bit_wav_takes_two_bytes_a_sample_and_loses_nothing(built, tmp_path):
+    assert MotionCache.open(built).slot(IDS[0], "waveform").dtype == np.dtype("<i2")
+    make_raw_recording(tmp_path / "at_24_khz", sample_rate=24000)
+    config = DataConfig(root=str(tmp_path / "at_24_khz"), cache_dir=str(tmp_path / "caches"))
+    build(config)
+    assert MotionCache.open(config).slot(IDS[0], "waveform").dtype == np.dtype("<f4")  # resampled: no whole numbers
+
+
+@given(arrays.arrays(np.int16, st.integers(0, 50)))
+def test_any_16_bit_sound_is_recognised(samples):
+    found = _as_pcm16(samples.astype(np.float32) / 32768)
+    np.testing.assert_array_equal(found, samples)
+
+
+@pytest.mark.parametrize("odd", [1.0, -1.0001, 0.3, 1 / 65536, 100.0])
+def test_a_sound_that_16_bits_cannot_hold_stays_float(odd):
+    assert _as_pcm16(np.array([0.0, 0.5, odd], dtype=np.float32)) is None
+
+
+def test_two_caches_of_one_folder_and_their_pickles_read_alike(built):
+    first, second = MotionCache.open(built), MotionCache.open(built)
+    third = pickle.loads(pickle.dumps(first))
+    assert contents(first) == contents(second) == contents(third)
+
+
+def test_a_forked_process_reads_after_its_parent_has(built):
+    cache = MotionCache.open(built)
+    expected = cache.read(IDS[0], "motion").tobytes()
+    assert run_forked(lambda: os._exit(int(cache.read(IDS[0], "motion").tobytes() != expected))) == 0
+    assert cache.read(IDS[0], "motion").tobytes() == expected
+
+
+# --- what it belongs to ---
+
+
+def digest(config: DataConfig) -> str:
+    return fingerprint.Fingerprint.of(config, DATASETS["raw"].find_recordings(config)).digest
+
+
+def test_place_windows_and_splits_do_not_matter(own_corpus, config):
+    others = {"window_frames": 64, "stride_frames": 5, "num_workers": 3, "cache_dir": "elsewhere"}
+    assert digest(own_corpus) == digest(config) == digest(replace(config, **others)) == digest(replace(config, fps=15))
+
+
+@pytest.mark.parametrize("change", [{"fps": 30.0}, {"sample_rate": 8000}, {"speakers": ["2"]}])
+def test_a_setting_that_shapes_the_values_matters(config, change):
+    assert digest(replace(config, **change)) != digest(config)
+
+
+def test_the_version_of_the_cache_matters(config, monkeypatch):
+    before = digest(config)
+    monkeypatch.setattr(fingerprint, "CACHE_VERSION", fingerprint.CACHE_VERSION + 1)
+    assert digest(config) != before
+
+
+def test_files_matter_by_size_and_by_time(own_corpus):
+    digests = {digest(own_corpus)}
+    path = Path(own_corpus.root) / "2" / f"{IDS[0]}.txt"
+    path.write_text(path.read_text() + "\n")
+    digests.add(digest(own_corpus))
+    os.utime(path, (1, 1))
+    digests.add(digest(own_corpus))
+    path.unlink()
+    digests.add(digest(own_corpus))
+    make_raw_recording(Path(own_corpus.root), "2_scott_0_10_10", 1.0)
+    digests.add(digest(own_corpus))
+    assert len(digests) == 5
+
+
+def test_another_fps_is_an_error_that_says_so_and_how_to_build(built):
+    with pytest.raises(InputError) as error:
+        MotionCache.open(replace(built, fps=30.0))
+    message = str(error.value)
+    assert "data.fps: 30.0 is asked for, the cache has 15.0" in message
+    assert f"python tools/build_cache.py data.format=raw data.root={built.root}" in message
+    assert "data.fps=30.0" in message
+    assert "recordings" not in message
+
+
+def test_a_changed_corpus_is_an_error_that_names_the_recordings(own_corpus):
+    build(own_corpus)
+    os.utime(Path(own_corpus.root) / "2" / f"{IDS[1]}.bvh", (1, 1))
+    make_raw_recording(Path(own_corpus.root), "2_scott_0_10_10", 1.0)
+    with pytest.raises(InputError) as error:
+        MotionCache.open(own_corpus)
+    assert f"changed files: 1 ({IDS[1]})" in str(error.value)
+    assert "not in the cache: 1 (2_scott_0_10_10)" in str(error.value)
+
+
+def test_no_cache_at_all_names_the_command(config):
+    with pytest.raises(InputError, match=r"no cache there; build it: python tools/build_cache.py .*data.cache_dir="):
+        MotionCache.open(config)
+    with pytest.raises(InputError, match="data.cache_dir: not set"):
+        MotionCache.open(replace(config, cache_dir=""))
+
+
+def test_without_the_corpus_the_one_cache_with_the_same_settings_is_taken(own_corpus, caplog):
+    build(own_corpus)
+    expected = contents(MotionCache.open(own_corpus))
+    shutil.rmtree(own_corpus.root)
+    with caplog.at_level(logging.WARNING):
+        assert contents(MotionCache.open(own_corpus)) == expected
+    assert "is not there: taking the one cache" in caplog.text
+    with pytest.raises(InputError, match="data.fps: 30.0 is asked for, the cache has 15.0"):
+        MotionCache.open(replace(own_corpus, fps=30.0))
+
+
+def test_without_the_corpus_two_caches_with_the_same_settings_are_an_error(own_corpus):
+    build(own_corpus)
+    build(replace(own_corpus, speakers=["2"]))
+    shutil.rmtree(own_corpus.root)
+    with pytest.raises(InputError, match=r"several caches in .* have these settings \(\w{12}, \w{12}\); set data.root"):
+        MotionCache.open(own_corpus)
+
+
+def test_a_cache_beside_is_left_alone(own_corpus):
+    report = build(own_corpus)
+    before = {path.name: (path.stat().st_mtime_ns, path.read_bytes()) for path in report.path.iterdir()}
+    other = build(replace(own_corpus, fps=30.0))
+    assert other.path != report.path
+    assert {path.name: (path.stat().st_mtime_ns, path.read_bytes()) for path in report.path.iterdir()} == before
+    assert set(before) == {"data.mdb", "cache.json"}
+    assert sorted(path.name for path in report.path.parent.iterdir()) == sorted([report.path.name, other.path.name])
+
+
+# --- faults ---
+
+
+def test_a_missing_root_is_named(config):
+    with pytest.raises(InputError, match="data.root: .*nowhere: no such folder"):
+        build(replace(config, root="nowhere"))
+
+
+def spoil_bvh(path: Path, fault: str) -> str:
+    """Breaks a motion file; returns what its rejection must say."""
+    lines = path.read_text().splitlines()
+    first = next(i for i, line in enumerate(lines) if line.startswith("Frame Time")) + 1
+    if fault == "truncated":
+        lines = lines[: first + 100]
+    elif fault == "column":
+        lines[first + 10] += " 1.0"
+    elif fault == "nan":
+        lines[first + 10] = lines[first + 10].replace(lines[first + 10].split()[3], "nan", 1)
+    path.write_text("\n".join(lines) + "\n")
+    return {"truncated": "cut off", "column": f"line {first + 11}", "nan": f"line {first + 11}"}[fault]
+
+
+@pytest.mark.parametrize("fault", ["truncated", "column", "nan"])
+def test_a_broken_recording_is_rejected_with_its_reason_and_the_others_are_used(own_corpus, fault):
+    expected = spoil_bvh(Path(own_corpus.root) / "2" / f"{IDS[0]}.bvh", fault)
+    report = build(own_corpus)
+    assert report.used == IDS[1:]
+    ((recording_id, reason),) = report.rejects
+    assert recording_id == IDS[0]
+    assert expected in reason
+    assert "\n" not in reason
+    cache = MotionCache.open(own_corpus)
+    assert cache.recordings() == IDS[1:]
+    assert cache.rejected[IDS[0]][0].speaker == "2"
+    with pytest.raises(InputError, match=f"no recording {IDS[0]}: it was rejected: "):
+        cache.read(IDS[0], "motion")
+    assert build(own_corpus) == report  # the finished cache says the same
+
+
+def test_nothing_usable_leaves_nothing_behind(own_corpus):
+    for path in Path(own_corpus.root).rglob("*.wav"):
+        path.write_bytes(b"")
+    report = build(own_corpus)
+    assert report.path is None
+    assert report.used == []
+    assert [recording_id for recording_id, _ in report.rejects] == IDS
+    assert list(Path(own_corpus.cache_dir).iterdir()) == []
+
+
+def test_an_error_that_nobody_foresaw_costs_one_recording_and_leaves_its_trace(own_corpus, monkeypatch, caplog):
+    def clip(sources, *args):
+        if sources.recording_id == IDS[1]:
+            raise ZeroDivisionError("a bug")
+        return make_clip(sources, *args)
+
+    monkeypatch.setattr(cache_build, "make_clip", clip)
+    report = build(own_corpus)
+    assert report.rejects == [(IDS[1], "unexpected ZeroDivisionError: a bug")]
+    assert "Traceback" in caplog.text
+
+
+def test_a_file_that_changes_while_it_is_read_is_no_part_of_the_cache(own_corpus, monkeypatch):
+    def clip(sources, *args):
+        if sources.recording_id == IDS[2]:
+            os.utime(Path(own_corpus.root) / "4" / f"{IDS[2]}.csv", (1, 1))
+        return make_clip(sources, *args)
+
+    monkeypatch.setattr(cache_build, "make_clip", clip)
+    assert build(own_corpus).rejects == [(IDS[2], "a file changed while it was read; run the same command again")]
+
+
+def test_missing_labels_become_notices(own_corpus):
+    for ending in ("csv", "txt", "TextGrid"):
+        (Path(own_corpus.root) / "2" / f"{IDS[0]}.{ending}").unlink()
+    report = build(own_corpus)
+    assert report.rejects == []
+    notices = [notice for recording_id, notice in report.notices if recording_id == IDS[0]]
+    assert any("no TextGrid" in notice for notice in notices)
+    cache = MotionCache.open(own_corpus)
+    assert cache.notices[IDS[0]] == notices
+    assert (cache.read(IDS[0], "word_index") == -1).all()
+    assert (cache.read(IDS[0], "semantic") == 0).all()
+
+
+def test_a_full_map_grows(config, monkeypatch, built):
+    monkeypatch.setattr(cache_build, "_FIRST_MAP_BYTES", 1 << 16)
+    build(config)
+    assert contents(MotionCache.open(config)) == contents(MotionCache.open(built))
+
+
+def test_readers_in_other_processes_make_the_same_cache(tmp_path):
+    for take in range(1, 10):  # more than the readers have in hand at once
+        make_raw_recording(tmp_path / "corpus", f"2_scott_0_{take}_{take}", 0.5, seed=take)
+    (tmp_path / "corpus" / "2" / "2_scott_0_3_3.wav").write_bytes(b"")
+    one = DataConfig(root=str(tmp_path / "corpus"), cache_dir=str(tmp_path / "by_one"))
+    two = replace(one, cache_dir=str(tmp_path / "by_two"))
+    alone, shared = build(one), build_cache(two, 2, progress=False)
+    assert len(shared.used) == 8
+    assert (alone.used, alone.rejects, alone.notices) == (shared.used, shared.rejects, shared.notices)
+    assert contents(MotionCache.open(one)) == contents(MotionCache.open(two))
+
+
+# --- kills ---
+
+
+def run_forked(work: Callable[[], object], kill_after_s: float | None = None) -> int:
+    """Runs `work` in a fork of this process; returns its exit code, -9 if it was killed."""
+    pid = os.fork()
+    if pid == 0:
+        try:
+            work()
+            os._exit(0)
+        except BaseException:
+            os._exit(77)
+    if kill_after_s is not None:
+        time.sleep(kill_after_s)
+        os.kill(pid, signal.SIGKILL)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def kill_at_call(monkeypatch, owner: object, name: str, *, call: int = 1, after: bool = False) -> None:
+    """Makes the process kill itself with -9 at a call of owner.name, before or after it has done its work."""
+    original, calls = getattr(owner, name), []
+
+    def deadly(*args, **kwargs):
+        calls.append(name)
+        if len(calls) == call and not after:
+            os.kill(os.getpid(), signal.SIGKILL)
+        result = original(*args, **kwargs)
+        if len(calls) == call:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return result
+
+    monkeypatch.setattr(owner, name, deadly)
+
+
+MOMENTS = {
+    "before the database exists": (cache_build, "_open_for_writing", {}),
+    "before the first recording is written": (cache_build, "_write", {}),
+    "between two recordings": (cache_build, "_write", {"call": 2, "after": True}),
+    "inside a transaction": (cache_build, "dump_json", {"call": 2}),
+    "all recordings written, no index": (cache_build, "_finish", {}),
+    "index not written yet": (cache_build, "dump_json", {"call": 4}),
+    "index written beside its place": (Path, "replace", {}),
+    "index in place": (Path, "replace", {"after": True}),
+    "before the final rename": (Path, "rename", {}),
+    "after the final rename": (Path, "rename", {"after": True}),
+    "before the lock file is removed": (cache_build, "_report", {}),
+}
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_a_kill_at_a_chosen_moment_costs_nothing(config, built, moment):
+    owner, name, when = MOMENTS[moment]
+
+    def work():
+        with pytest.MonkeyPatch.context() as patch:
+            kill_at_call(patch, owner, name, **when)
+            build(config)
+
+    assert run_forked(work) == -signal.SIGKILL
+    report = build(config)
+    assert report.used == IDS
+    assert contents(MotionCache.open(config)) == contents(MotionCache.open(built))
+    assert [path.name for path in Path(config.cache_dir).iterdir() if path.suffix == ".partial"] == []
+    assert {path.name for path in report.path.iterdir()} == {"data.mdb", "cache.json"}
+
+
+def test_kills_at_random_moments_cost_nothing(config, built):
+    draw = np.random.default_rng(0)
+    start = time.perf_counter()
+    run_forked(lambda: build(replace(config, cache_dir=f"{config.cache_dir}_timed")))
+    whole_s, kills = time.perf_counter() - start, 0
+    for attempt in range(4):
+        own = replace(config, cache_dir=f"{config.cache_dir}_{attempt}")
+        while run_forked(lambda own=own: build(own), kill_after_s=draw.uniform(0, whole_s)) != 0:
+            kills += 1
+        assert contents(MotionCache.open(own)) == contents(MotionCache.open(built))
+    assert kills >= 3
+
+
+def test_a_resumed_build_reads_only_what_is_missing(config, monkeypatch):
+    def work():
+        with pytest.MonkeyPatch.context() as patch:
+            kill_at_call(patch, cache_build, "_write", call=2, after=True)
+            build(config)
+
+    assert run_forked(work) == -signal.SIGKILL
+    with pytest.raises(InputError, match=r"not finished; go on with: python tools/build_cache.py"):
+        MotionCache.open(config)
+    read = []
+    monkeypatch.setattr(
+        cache_build, "make_clip", lambda sources, *a: read.append(sources.recording_id) or make_clip(sources, *a)
+    )
+    assert build(config).used == IDS
+    assert read == IDS[2:]
+
+
+@pytest.mark.parametrize("size", [0, 100, 4096])
+def test_a_database_that_was_cut_at_its_birth_is_begun_anew(config, built, size):
+    header = (MotionCache.open(built).folder / "data.mdb").read_bytes()[:size]
+    folder = Path(config.cache_dir) / f"{digest(config)}.partial"
+    folder.mkdir(parents=True)
+    (folder / "data.mdb").write_bytes(header)
+    build(config)
+    assert contents(MotionCache.open(config)) == contents(MotionCache.open(built))
+
+
+def test_a_second_builder_is_kept_out_until_the_first_is_dead(config):
+    folder = Path(config.cache_dir) / digest(config)
+    folder.parent.mkdir()
+    ready, started = os.pipe()
+
+    def work():
+        with cache_build._only_builder(folder):
+            os.write(started, b"!")
+            time.sleep(60)
+
+    pid = os.fork()
+    if pid == 0:
+        work()
+        os._exit(0)
+    os.read(ready, 1)
+    with pytest.raises(InputError, match="another process builds it just now"):
+        build(config)
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    assert build(config).used == IDS  # the file of the lock is still there, the lock is not
+    assert not list(folder.parent.glob("*.lock"))
