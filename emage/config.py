@@ -31,6 +31,16 @@ def _at_least(key: str, value: float, low: float) -> None:
         raise InputError(f"{key}: got {value}; it must be at least {low}")
 
 
+def _share(key: str, value: float) -> None:
+    if not 0 <= value < 1:
+        raise InputError(f"{key}: got {value}; it must be from 0 to below 1")
+
+
+def _check_sizes(model: Any, *names: str) -> None:
+    for name in names:
+        _at_least(f"model.{name}", getattr(model, name), 1)
+
+
 @dataclass
 class SplitsConfig:
     """Recording ids of each split; all three empty: the official English split."""
@@ -80,7 +90,9 @@ class OptimConfig:
     grad_clip: float = 1.0  # norm; 0 switches clipping off
     precision: str = "no"  # no | bf16
     ema_decay: float = 0.0  # 0 switches the moving average of the weights off
-    freeze_batch_norm: bool = False  # BatchNorm keeps its statistics: the loss then does not depend on the number of processes
+    freeze_batch_norm: bool = (
+        False  # BatchNorm keeps its statistics: the loss then does not depend on the number of processes
+    )
     log_every: int = 20
     eval_every: int = 500
     save_every: int = 500
@@ -137,7 +149,12 @@ class MotionAutoencoderConfig:
     features: int = 300
     channels: int = 300  # of the first and last encoder convolution; the two between have twice as many
     hidden: list[int] = field(default_factory=lambda: [1200, 600])
-    dense_slope: float = 0.2  # LeakyReLU slope of the dense part; the published code has 1.0 by accident (`LeakyReLU(True)`)
+    dense_slope: float = (
+        0.2  # LeakyReLU slope of the dense part; the published code has 1.0 by accident (`LeakyReLU(True)`)
+    )
+
+    def __post_init__(self) -> None:
+        _check_sizes(self, "features", "channels")
 
 
 @dataclass
@@ -164,6 +181,9 @@ class MotionVQVAEConfig:
     dead_code_threshold: float = 1.0  # ema: a code with a moving count below it is put on a random latent; 0 never
 
     def __post_init__(self) -> None:
+        _check_sizes(self, "channels", "num_layers", "codebook_size", "code_dim")
+        _share("model.codebook_decay", self.codebook_decay)
+        _at_least("model.dead_code_threshold", self.dead_code_threshold, 0)
         _choice("model.codebook", self.codebook, ("ema", "straight_through"))
         _choice("model.part", self.part, ("upper", "hands", "lower", "all"))
 
@@ -194,7 +214,9 @@ class CaMNConfig:
     text_dim: int = 128
     text_hidden: int = 256
     text_levels: int = 4
-    audio_encoder: str = "waveform"  # waveform: the published convolutions; log_mel: the same convolutions on 64 mel bands, ~30x cheaper
+    audio_encoder: str = (
+        "waveform"  # waveform: the published convolutions; log_mel: the same convolutions on 64 mel bands, ~30x cheaper
+    )
     audio_channels: list[int] = field(default_factory=lambda: [32, 32, 32, 64, 64, 128])
     audio_dim: int = 128
     face_dim: int = 32
@@ -203,13 +225,27 @@ class CaMNConfig:
     dropout: float = 0.3
     word_dropout: float = 0.1
     seed_frames: int = 4  # given frames at the start; 0: none
+    seed_dropout: float = (
+        0.0  # share of training windows whose seed frames are hidden; above 0, it can begin without any
+    )
     face_input: bool = True  # the captured face is an input
     predict_face: bool = False  # the face is an output instead
 
     def __post_init__(self) -> None:
+        _check_sizes(
+            self,
+            *("num_speakers", "num_emotions", "num_words", "speaker_dim", "emotion_dim", "word_dim", "text_dim"),
+            *("text_hidden", "text_levels", "audio_dim", "face_dim", "num_layers"),
+        )
+        _at_least("model.hidden", self.hidden, 2)
+        _at_least("model.seed_frames", self.seed_frames, 0)
+        for key in ("dropout", "word_dropout", "seed_dropout"):
+            _share(f"model.{key}", getattr(self, key))
         _choice("model.audio_encoder", self.audio_encoder, ("waveform", "log_mel"))
         if self.face_input and self.predict_face:
-            raise InputError("model.predict_face: a face that is given cannot be predicted too; set model.face_input=false")
+            raise InputError(
+                "model.predict_face: a face that is given cannot be predicted too; set model.face_input=false"
+            )
 
 
 @dataclass
@@ -285,7 +321,9 @@ def _check_keys(node: Any, schema: Any, prefix: str, source: str) -> None:
         child = getattr(schema, key)
         if dataclasses.is_dataclass(child):
             if not OmegaConf.is_dict(node[key]):
-                raise InputError(f"{source}: {prefix}{key}: got {node[key]!r}; expected keys below it, e.g. {prefix}{key}.KEY=VALUE")
+                raise InputError(
+                    f"{source}: {prefix}{key}: got {node[key]!r}; expected keys below it, e.g. {prefix}{key}.KEY=VALUE"
+                )
             _check_keys(node[key], child, f"{prefix}{key}.", source)
 
 

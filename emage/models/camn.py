@@ -178,6 +178,9 @@ class CaMN(nn.Module):
             num_given = min(seed_motion.shape[1], context.shape[1])
             channels[:, :num_given, :-1] = seed_motion[:, :num_given].to(channels.dtype)
             channels[:, :num_given, -1] = 1
+            if self.training and self.config.seed_dropout:
+                is_kept = torch.rand(len(channels), 1, 1, device=channels.device) >= self.config.seed_dropout
+                channels = channels * is_kept
         return channels
 
     def _generate_motion(self, inputs: Tensor) -> Tensor:
