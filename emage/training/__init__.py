@@ -1,0 +1,15 @@
+"""Training: the loop (trainer), the run folder (run), and the tasks by the name of the model they train."""
+
+from emage.training.run import Run
+from emage.training.tasks.camn import CaMNTask
+from emage.training.tasks.motion_autoencoder import MotionAutoencoderTask
+from emage.training.tasks.vqvae import MotionVQVAETask
+from emage.training.trainer import Task, Trainer
+
+TRAINERS: dict[str, type[Task]] = {
+    "motion_autoencoder": MotionAutoencoderTask,
+    "vqvae": MotionVQVAETask,
+    "camn": CaMNTask,
+}
+
+__all__ = ["TRAINERS", "Run", "Task", "Trainer"]

@@ -1,0 +1,66 @@
+"""Which event caused which movement: the rows of `<id>.causes.json`, one file beside each recording."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from emage.motion.atomic import write_text_atomic
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Movement:
+    """What an event set in motion.
+
+    Attributes:
+        targets: joints (BVH spelling) or facial channels that move.
+        start_s, end_s: the whole movement.
+        peak_s: a stroke's or nod's moment of greatest speed; the moment of greatest value of a facial channel.
+        amplitude: how far, in `unit` ("deg": largest change of one angle; "weight": of a facial channel; "cm").
+    """
+
+    targets: tuple[str, ...]
+    start_s: float
+    peak_s: float
+    end_s: float
+    amplitude: float
+    unit: str = "deg"
+
+    def to_dict(self) -> dict:
+        times = {"start_s": round(self.start_s, 4), "peak_s": round(self.peak_s, 4), "end_s": round(self.end_s, 4)}
+        return {"targets": list(self.targets)} | times | {"amplitude": round(self.amplitude, 4), "unit": self.unit}
+
+
+@dataclass(frozen=True)
+class CauseEvent:
+    """One event of one input.
+
+    Attributes:
+        cause: stress, keyword, homophone, phoneme, speaker, emotion, blink.
+        input: the one input that tells it: audio, text, speaker or emotion; None for chance.
+        time_s: when it happens, 0 for what holds all the time.
+        what: the word, phone or label.
+        movements: what it moved; none for a homophone, whose gesture stays away.
+        values: parameters of a lasting cause, such as the handedness.
+    """
+
+    cause: str
+    input: str | None
+    time_s: float
+    what: str
+    movements: tuple[Movement, ...] = ()
+    values: dict[str, float | str] = field(default_factory=dict)
+
+    def to_dict(self) -> dict:
+        head = {"cause": self.cause, "input": self.input, "time_s": round(self.time_s, 4), "what": self.what}
+        head["movements"] = [movement.to_dict() for movement in self.movements]
+        return head | ({"values": self.values} if self.values else {})
+
+
+def write_causes(path: Path, recording_id: str, events: Sequence[CauseEvent]) -> None:
+    """Writes the events in the order of their times."""
+    rows = [event.to_dict() for event in sorted(events, key=lambda event: event.time_s)]
+    lines = ",\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
+    write_text_atomic(path, f'{{"format": {FORMAT}, "id": {json.dumps(recording_id)}, "events": [\n{lines}\n]}}\n')

@@ -1,0 +1,101 @@
+"""What the synthetic speakers say: sentences in which a gesture keyword and its homophone sound alike, so that only the text tells.
+
+Half of the sentences hold one slot. A coin decides whether the keyword or its twin stands there; both fit, and both give the
+same phonemes and the same sound, so nothing in the audio (nor in the words around) says whether a gesture follows.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Keyword:
+    """A word that comes with a gesture, and a word of the same sound that comes without.
+
+    Attributes:
+        semantic_type: as in BEAT's semantic txt.
+        score: BEAT's score of that type.
+    """
+
+    word: str
+    twin: str
+    semantic_type: str
+    score: float
+
+
+KEYWORDS = (
+    Keyword("here", "hear", "02_deictic_l", 0.2),
+    Keyword("there", "their", "03_deictic_m", 0.3),
+    Keyword("two", "too", "05_iconic_l", 0.5),
+    Keyword("high", "hi", "06_iconic_m", 0.6),
+    Keyword("whole", "hole", "07_iconic_h", 0.7),
+    Keyword("peace", "piece", "09_metaphoric_m", 0.9),
+)
+KEYWORD_SHARE = 0.6  # of the slots that hold the keyword, not its twin
+
+_NAMES = ("Martin", "Sarah", "Peter", "Linda", "Robert", "Anna", "Oliver", "Emma")
+_VERBS = ("painted", "carried", "found", "opened", "mended", "forgot", "borrowed", "noticed", "sold")
+_ADJECTIVES = ("little", "yellow", "heavy", "quiet", "broken", "famous", "narrow", "golden")
+_NOUNS = ("window", "basket", "letter", "garden", "ladder", "bottle", "camera", "bridge", "picture", "blanket")
+# No "in the" and the like: espeak-ng says some pairs of small words as one, without the time of the second.
+_PLACES = ("last Monday", "every summer", "after dinner", "behind our station", "near this river", "without any reason")
+_PLAIN = ("{name} {verb} the {adjective} {noun} {place}.", "That {adjective} {noun}, {name} {verb} {place}.")
+_SLOT = ("Then {name} said {slot} once more.", "The word {slot} came up again.", "{name} wrote {slot} beside every {noun}.")
+
+
+@dataclass(frozen=True)
+class ScriptWord:
+    """One word of the text; `keyword` is set in a slot, `is_keyword` tells the keyword from its twin."""
+
+    text: str  # with its punctuation
+    keyword: Keyword | None = None
+    is_keyword: bool = False
+
+
+def write_script(rng: np.random.Generator, num_sentences: int) -> list[ScriptWord]:
+    """Draws sentences, by turns with and without a slot."""
+    words: list[ScriptWord] = []
+    slot_first = int(rng.integers(2))
+    for i in range(num_sentences):
+        words += _sentence(rng, has_slot=i % 2 == slot_first)
+    return words
+
+
+def swap_homophones(script: list[ScriptWord]) -> list[ScriptWord]:
+    """The script of the same sound in which every keyword has become its twin, and every twin its keyword."""
+    return [_slot_word(word.keyword, not word.is_keyword) if word.keyword else word for word in script]
+
+
+def script_text(script: list[ScriptWord]) -> str:
+    """The text to be spoken; word i begins where `word_positions` says."""
+    return " ".join(word.text for word in script)
+
+
+def word_positions(script: list[ScriptWord]) -> list[int]:
+    """Index of the first character of each word in `script_text`."""
+    lengths = np.array([len(word.text) + 1 for word in script])
+    return (np.cumsum(lengths) - lengths).tolist()
+
+
+def _sentence(rng: np.random.Generator, *, has_slot: bool) -> list[ScriptWord]:
+    def pick(choices: tuple) -> str:
+        return choices[int(rng.integers(len(choices)))]
+
+    template = pick(_SLOT if has_slot else _PLAIN)
+    keyword = KEYWORDS[int(rng.integers(len(KEYWORDS)))]
+    is_keyword = bool(rng.random() < KEYWORD_SHARE)
+    words: list[ScriptWord] = []
+    for part in template.split():
+        if part == "{slot}":
+            words.append(_slot_word(keyword, is_keyword))
+            continue
+        text = part.format(
+            name=pick(_NAMES), verb=pick(_VERBS), adjective=pick(_ADJECTIVES), noun=pick(_NOUNS), place=pick(_PLACES)
+        )
+        words += [ScriptWord(word) for word in text.split()]
+    return words
+
+
+def _slot_word(keyword: Keyword, is_keyword: bool) -> ScriptWord:
+    return ScriptWord(keyword.word if is_keyword else keyword.twin, keyword, is_keyword)

@@ -1,0 +1,93 @@
+"""The resume state: what a run needs beside its checkpoint to go on as if it had never stopped.
+
+A folder with state.safetensors (raw weights, AdamW's moments, the moving average) and progress.json, swapped in whole.
+No random state is in it: torch is seeded per step from (seed, step, rank), and the order of the windows from the seed.
+"""
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from emage.checkpoint import plain_tensors, read_json, swap_folder
+from emage.errors import InputError
+from emage.training.optimizer import WeightAverage
+
+STATE_FILE, PROGRESS_FILE = "state.safetensors", "progress.json"
+
+
+@dataclass
+class Progress:
+    """How far a run is."""
+
+    step: int = 0  # finished updates
+    best_step: int = 0
+    best_loss: float | None = None  # None: not validated yet
+    val_step: int | None = None
+    val_loss: float | None = None  # of the newest validation, at val_step
+    world_size: int = 1
+
+
+def save_resume(
+    folder: Path,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    *,
+    average: WeightAverage | None,
+    progress: Progress,
+) -> None:
+    """Writes the resume state in one swap."""
+    tensors = {f"model/{name}": tensor for name, tensor in model.state_dict().items()}
+    if average is not None:
+        tensors |= {f"average/{name}": tensor for name, tensor in average.module.state_dict().items()}
+    for name, parameter in model.named_parameters():
+        # A parameter that never got a gradient has no moments.
+        tensors |= {f"optimizer/{name}/{key}": value for key, value in optimizer.state.get(parameter, {}).items()}
+
+    def write(partial: Path) -> None:
+        save_file(plain_tensors(tensors), partial / STATE_FILE)
+        (partial / PROGRESS_FILE).write_text(json.dumps(dataclasses.asdict(progress)), encoding="utf-8")
+
+    swap_folder(folder, write)
+
+
+def load_resume(
+    folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer, *, average: WeightAverage | None
+) -> Progress | None:
+    """Restores all in place; None where there is no resume state.
+
+    Raises:
+        InputError: the state cannot be read or belongs to another model.
+    """
+    if not folder.is_dir():
+        return None
+    try:
+        tensors = load_file(folder / STATE_FILE)
+        progress = Progress(**read_json(folder / PROGRESS_FILE))
+        model.load_state_dict(_under(tensors, "model/"))
+        if average is not None:
+            average.module.load_state_dict(_under(tensors, "average/"))
+        optimizer.load_state_dict(_optimizer_state(tensors, model, optimizer))
+    except (SafetensorError, OSError, TypeError, RuntimeError) as error:
+        raise InputError(f"resume state {folder}: it cannot be used ({error}); delete the run to start anew") from error
+    return progress
+
+
+def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+
+
+def _optimizer_state(tensors: dict[str, Tensor], model: nn.Module, optimizer: torch.optim.Optimizer) -> dict:
+    """The state dict of torch, which counts parameters in the order of its groups, from moments kept by name."""
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    ordered = [names[id(parameter)] for group in optimizer.param_groups for parameter in group["params"]]
+    moments = {number: _under(tensors, f"optimizer/{name}/") for number, name in enumerate(ordered)}
+    return {
+        "state": {number: values for number, values in moments.items() if values},
+        "param_groups": optimizer.state_dict()["param_groups"],
+    }

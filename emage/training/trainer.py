@@ -1,0 +1,258 @@
+"""The training loop: the same for every task, on 1 CPU, 1 GPU or N processes. Its unit is the step, one update.
+
+A task says what is trained (build_model, train_step, eval_step); the loop does batches, accumulation, clipping, rate,
+moving average, validation, logs and checkpoints. Nothing in step k depends on where the run was interrupted before it:
+batch, rate and torch's seed are functions of (config.seed, k, rank), all else is in the resume state.
+"""
+
+import contextlib
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from accelerate.utils import send_to_device
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
+
+from emage.checkpoint import Bundle, save_bundle
+from emage.config import Config
+from emage.motion.skeleton import Skeleton
+from emage.motion.statistics import MotionStatistics
+from emage.speakers import SpeakerTable
+from emage.training.batches import StepBatches, WindowOrder, step_seed
+from emage.training.checkpoint import Progress, load_resume, save_resume
+from emage.training.optimizer import WeightAverage, build_optimizer, learning_rate, set_training
+from emage.training.recorder import Recorder
+from emage.training.run import Run
+from emage.training.validation import evaluate
+from emage.vocabulary import Vocabulary
+
+Batch = dict[str, Tensor]
+
+logger = logging.getLogger(__name__)
+
+
+class Task(Protocol):
+    """What is trained. Losses go through `model(...)` only, since the hooks of several processes hang there."""
+
+    def __init__(self, config: Config, statistics: MotionStatistics): ...
+
+    def build_model(self) -> nn.Module:
+        """A fresh network of config.model."""
+
+    def train_step(self, model: nn.Module, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        """The loss of a batch, a mean over its windows, and its parts by name."""
+
+    def eval_step(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
+        """Scalars of a batch, means over its windows, one of them named `loss`; called without gradients."""
+
+
+class TrainingCorpus(Protocol):
+    """What the loop asks of a corpus; dataloaders.corpus.Corpus is one."""
+
+    entries: dict[str, Sequence[Any]]  # by split; without any in "val" there is no validation
+    statistics: MotionStatistics
+    vocabulary: Vocabulary
+    speakers: SpeakerTable
+    skeletons: dict[str, Skeleton]
+
+    def windows(self, split: str) -> Dataset:
+        """The windows of "train" or "val", each a dict of arrays; InputError if there are none."""
+
+
+class Trainer:
+    """Trains one task in one run folder."""
+
+    def __init__(self, run: Run, task: Task, corpus: TrainingCorpus, collate: Callable[[list[Any]], Batch]):
+        """Builds the network from config.seed and picks up the resume state, if there is one.
+
+        Raises:
+            InputError: there are no windows to train on, or the resume state cannot be used.
+        """
+        self.folder, self.share, self.accelerator = run, run.share, run.accelerator
+        self.config, self.optim = run.config, run.config.optim
+        self.task, self.corpus, self.collate = task, corpus, collate
+        self.train_windows = corpus.windows("train")
+        self.val_windows = corpus.windows("val") if corpus.entries["val"] else None
+        torch.manual_seed(self.config.seed)
+        self.raw_model = task.build_model().to(self.accelerator.device)
+        # The copy must be made before `prepare`, which ties the model's `forward` to the model itself.
+        self.average = WeightAverage(self.raw_model, self.optim.ema_decay) if self.optim.ema_decay else None
+        self.optimizer = build_optimizer(self.raw_model, self.optim)
+        progress = load_resume(run.resume, self.raw_model, self.optimizer, average=self.average)
+        self.progress = progress or Progress(world_size=self.share.world_size)
+        self.model = self.accelerator.prepare(self.raw_model)
+        self.accelerator.wait_for_everyone()  # no process may swap the resume folder while another reads it
+
+    def run(self) -> None:
+        """Trains up to optim.max_steps, validates, and writes best/ and last/.
+
+        Raises:
+            InputError: the loss is not finite.
+        """
+        self._announce()
+        progress, max_steps = self.progress, self.optim.max_steps
+        recorder = Recorder(self.folder.path, self.accelerator, first_step=progress.step, max_steps=max_steps)
+        try:
+            set_training(self.model, freeze_batch_norm=self.optim.freeze_batch_norm)
+            batches = self._batches()
+            while progress.step < max_steps:
+                recorder.add(progress.step + 1, self._update(batches))
+                progress.step += 1
+                if progress.step < max_steps:
+                    self._between_steps(recorder)
+            recorder.report(progress.step, learning_rate(progress.step - 1, self.optim))
+            self._validate(recorder)
+            self._save(recorder)
+        finally:
+            recorder.close()
+        logger.info("finished: %d steps, checkpoints in %s and %s", progress.step, self.folder.last, self.folder.best)
+
+    def _update(self, batches: Iterator[Batch]) -> dict[str, Tensor]:
+        """One update of the weights; returns the scalars of this process's part of the batch."""
+        optim, step = self.optim, self.progress.step
+        torch.manual_seed(step_seed(self.config.seed, step, self.share.rank))
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate(step, optim)
+        totals: dict[str, Tensor] = {}
+        for micro_step in range(optim.accumulation_steps):
+            is_last = micro_step == optim.accumulation_steps - 1
+            with contextlib.nullcontext() if is_last else self.accelerator.no_sync(self.model):
+                with self.accelerator.autocast():
+                    loss, scalars = self.task.train_step(self.model, next(batches))
+                self.accelerator.backward(loss / optim.accumulation_steps)
+            for name, value in {"loss": loss, **scalars}.items():
+                totals[name] = totals.get(name, 0.0) + value.detach() / optim.accumulation_steps
+        if optim.grad_clip:
+            totals["grad_norm"] = self.accelerator.clip_grad_norm_(self.model.parameters(), optim.grad_clip)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        if self.average is not None:
+            self.average.update(self.raw_model, step)
+        return totals
+
+    def _between_steps(self, recorder: Recorder) -> None:
+        step, optim = self.progress.step, self.optim
+        if step % optim.log_every == 0:
+            recorder.report(step, learning_rate(step - 1, optim))
+        if step % optim.eval_every == 0:
+            self._validate(recorder)
+        if step % optim.save_every == 0:
+            self._save(recorder)
+
+    def _validate(self, recorder: Recorder) -> None:
+        """Judges the weights that a checkpoint would hold; the lowest loss so far goes to best/."""
+        progress = self.progress
+        if self.val_windows is None or progress.val_step == progress.step:  # killed after the last step's validation
+            return
+        recorder.flush()
+        torch.manual_seed(self.config.seed)  # the next step seeds anew
+        scalars = evaluate(
+            self.task.eval_step,
+            self._checkpoint_model(),
+            self.val_windows,
+            collate=self.collate,
+            accelerator=self.accelerator,
+            share=self.share,
+        )
+        set_training(self.model, freeze_batch_norm=self.optim.freeze_batch_norm)
+        loss = scalars["loss"]
+        is_best = progress.best_loss is None or loss < progress.best_loss
+        recorder.validation(progress.step, scalars, is_best=is_best)
+        progress.val_step, progress.val_loss = progress.step, loss
+        if is_best:
+            progress.best_loss, progress.best_step = loss, progress.step
+            self._write_checkpoint(self.folder.best)
+
+    def _save(self, recorder: Recorder) -> None:
+        """Writes resume/ and then last/, which therefore tells, at the last step, that all is written."""
+        recorder.flush()
+        if self.val_windows is None:
+            self.progress.best_step = self.progress.step
+            self._write_checkpoint(self.folder.best)
+        if self.accelerator.is_main_process:
+            folder, average = self.folder.resume, self.average
+            save_resume(folder, self.raw_model, self.optimizer, average=average, progress=self.progress)
+        self._write_checkpoint(self.folder.last)
+
+    def _write_checkpoint(self, folder: Path) -> None:
+        if not self.accelerator.is_main_process:
+            return
+        corpus = self.corpus
+        bundle = Bundle(
+            model=self._checkpoint_model(),
+            config=self.config,
+            statistics=corpus.statistics,
+            vocabulary=corpus.vocabulary,
+            speakers=corpus.speakers,
+            skeletons=corpus.skeletons,
+            info=self._info(),
+        )
+        save_bundle(folder, bundle)
+
+    def _checkpoint_model(self) -> nn.Module:
+        """The network whose weights a checkpoint holds: the moving average, if there is one."""
+        return self.raw_model if self.average is None else self.average.module
+
+    def _batches(self) -> Iterator[Batch]:
+        """Batches of this process on its device, from the next step on, without end."""
+        device = self.accelerator.device
+        order = WindowOrder(len(self.train_windows), self.config.seed)
+        on_gpu = device.type == "cuda"
+        loader = DataLoader(
+            self.train_windows,
+            batch_sampler=StepBatches(order, self.share, first_step=self.progress.step),
+            collate_fn=self.collate,
+            num_workers=self.config.data.num_workers,
+            pin_memory=on_gpu,
+            generator=torch.Generator(),  # the loader draws once at its start: not to come from the first step's draws
+        )
+        for batch in loader:
+            yield send_to_device(batch, device, non_blocking=on_gpu)
+
+    def _num_parameters(self) -> int:
+        return sum(parameter.numel() for parameter in self.raw_model.parameters())
+
+    def _info(self) -> dict[str, Any]:
+        """What info.json says of a checkpoint."""
+        from emage import __version__
+
+        config, progress = self.config, self.progress
+        return {
+            "model": config.model.name,
+            "layout": config.model.layout,
+            "parameters": self._num_parameters(),
+            "steps": progress.step,
+            "val_loss": progress.val_loss,
+            "best_step": progress.best_step,
+            "best_val_loss": progress.best_loss,
+            "moving_average": self.average is not None,
+            "corpus": {
+                "format": config.data.format,
+                "fps": config.data.fps,
+                "speakers": list(self.corpus.speakers.labels),
+                "train_windows": len(self.train_windows),
+                "val_windows": len(self.val_windows or ()),
+            },
+            "version": __version__,
+        }
+
+    def _announce(self) -> None:
+        share, optim, progress = self.share, self.optim, self.progress
+        num_train, num_val = len(self.train_windows), len(self.val_windows or ())
+        device = self.accelerator.device
+        logger.info("%s: %s parameters on %s", self.config.model.name, f"{self._num_parameters():,}", device)
+        split = (share.world_size, optim.accumulation_steps, share.micro_batch_size)
+        logger.info("world size %d; %d windows a step = %d process(es) x %d x %d", split[0], share.batch_size, *split)
+        passes = optim.max_steps * share.batch_size / max(1, num_train)
+        logger.info("windows: %d train (%.1f passes in %d steps), %d val", num_train, passes, optim.max_steps, num_val)
+        if self.val_windows is None:
+            logger.warning("no validation windows: best/ is the newest checkpoint, the same as last/")
+        if 0 < optim.max_steps <= optim.warmup_steps:
+            logger.warning("optim.warmup_steps=%d: the rate is still rising at the last step", optim.warmup_steps)
+        if progress.step:
+            logger.info("resuming after step %d of %d", progress.step, optim.max_steps)
+        if progress.world_size != share.world_size:
+            logger.warning("the run began on %d process(es): it goes on, but not exactly alike", progress.world_size)

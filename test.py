@@ -1,0 +1,245 @@
+"""Checkpoint in, motion files and numbers out: runs a generator over every test recording at full length and judges it.
+
+The config says which recordings are tested (`data`) and how (`metrics`); the checkpoint says which network runs.
+Written are OUT/test/<id>.bvh, OUT/test/<id>.json (the predicted face; a given one is <id>.given.json and never scored)
+and OUT/metrics.json.
+"""
+
+import argparse
+import dataclasses
+import json
+import logging
+import shlex
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from tqdm import tqdm
+
+from dataloaders.cache_format import MOTION_LAYOUT
+from dataloaders.corpus import Corpus
+from dataloaders.splits import SplitEntry
+from emage import __version__
+from emage.checkpoint import Bundle, load_bundle, weights_hash
+from emage.config import Config, config_to_dict, load_config
+from emage.errors import InputError, one_line_errors
+from emage.evaluation import FGDNetwork, Pair, evaluate, load_fgd_network
+from emage.generation import Generator, checkpoint_in
+from emage.motion.atomic import write_text_atomic
+from emage.motion.convert import convert
+from emage.performance import Performance
+
+EXAMPLE = """
+example:
+  python test.py -c configs/demo/camn.yaml --checkpoint runs/demo/camn/best output_dir=runs/demo/camn \\
+      metrics.fgd.checkpoint=runs/demo/motion_autoencoder/best
+"""
+
+SCORES = ("fgd", "split_half_floor", "beat_align", "beat_align_reference")
+
+
+@dataclass
+class Tester:
+    """A generator, the corpus it is tested on, and the folder of its results."""
+
+    generator: Generator
+    corpus: Corpus
+    folder: Path
+    give_seed_frames: bool = False
+    generation_s: float = 0.0  # spent in the network so far, without reading, writing and scoring
+
+    def pairs(self) -> Iterator[Pair]:
+        """Generates each test recording, writes its files and hands it on for scoring."""
+        for entry in tqdm(self.corpus.usable("test"), "test", unit="recording", disable=None):
+            yield self._pair(entry)
+
+    def _pair(self, entry: SplitEntry) -> Pair:
+        generator = self.generator
+        streams = self.corpus.clip_streams(entry, generator.bundle.vocabulary)
+        full = torch.from_numpy(streams["motion_full"])
+        real = convert(full, MOTION_LAYOUT, generator.layout)  # (T, D)
+        num_seed = self.num_seed_frames
+        started = time.monotonic()
+        performance = generator.generate(
+            streams["waveform"],
+            generator.sample_rate,
+            words=streams["word_list"],
+            speaker=streams["speaker"],
+            emotion=streams["emotion"],
+            seed_motion=real[:num_seed] if num_seed else None,
+            face=streams["face"] if generator.takes_face else None,
+        )
+        self.generation_s += time.monotonic() - started
+        assert performance.num_frames == streams["num_frames"], f"{entry.id}: no tail dropped, no first frame lost"
+        self._write(entry.id, performance)
+        reference = dataclasses.replace(performance, motion=real, face=None)
+        return Pair(entry.id, performance, reference, streams["waveform"]).after(num_seed, generator.sample_rate)
+
+    @property
+    def num_seed_frames(self) -> int:
+        """Real frames that the generator is given at the start of each recording; they are not scored."""
+        return self.generator.bundle.config.model.seed_frames if self.give_seed_frames else 0
+
+    def _write(self, entry_id: str, performance: Performance) -> None:
+        folder = self.folder / "test"
+        predicted, given = folder / f"{entry_id}.json", folder / f"{entry_id}.given.json"
+        performance.save_bvh(folder / f"{entry_id}.bvh")
+        for path in (predicted, given):  # an earlier test may have written the other kind
+            path.unlink(missing_ok=True)
+        if performance.face is not None:
+            performance.save_arkit_json(given if performance.face_given else predicted)
+
+
+def check_checkpoint(bundle: Bundle, config: Config, folder: Path) -> None:
+    """Refuses a checkpoint that the config does not fit.
+
+    Raises:
+        InputError: another model, or data of another frame or sample rate.
+    """
+    trained = bundle.config
+    for key, has, asked in (
+        ("model.name", trained.model.name, config.model.name),
+        ("data.fps", trained.data.fps, config.data.fps),
+        ("data.sample_rate", trained.data.sample_rate, config.data.sample_rate),
+    ):
+        if has != asked:
+            raise InputError(
+                f"checkpoint {folder}: {key} is {has}, the config says {asked}; give the config it was trained with"
+            )
+
+
+def fgd_train_command(config_path: Path, overrides: list[str], output_dir: Path) -> str:
+    """The command that trains the FGD network which a test lacks, on the same data as the test's own config."""
+    beside = config_path.with_name("motion_autoencoder.yaml")
+    config = beside if beside.is_file() else Path("configs/demo/motion_autoencoder.yaml")
+    data = [item for item in overrides if item.startswith("data.")]
+    words = ["python", "train.py", "-c", str(config), f"output_dir={output_dir.parent / 'motion_autoencoder'}", *data]
+    return " ".join(shlex.quote(word) for word in words)
+
+
+def report(run: Tester, config: Config, checkpoint: Path, results: dict[str, Any]) -> dict[str, Any]:
+    """What metrics.json holds: the results and all that they hang on."""
+    bundle, corpus = run.generator.bundle, run.corpus
+    tested = {entry.recording_id for entry in corpus.entries["test"]}
+    notices = [f"{key}: {note}" for key in sorted(tested) for note in corpus.cache.notices.get(key, [])]
+    if run.num_seed_frames:
+        notices.append(f"the first {run.num_seed_frames} frames of each recording were given and are not scored")
+    elif bundle.config.model.seed_frames and not bundle.config.model.seed_dropout:
+        notices.append("the model always had seed frames in training (model.seed_dropout=0) and got none here")
+    if run.generator.takes_face:
+        face = "it was given to the model"
+    else:
+        face = "no metric of the face is taken yet" if bundle.config.model.predict_face else "the model makes none"
+    return {
+        **results,
+        "not_scored": [
+            *({"id": key, "metric": "all", "reason": reason} for key, reason in corpus.unusable["test"]),
+            *results["not_scored"],
+            {"id": "all", "metric": "face", "reason": face},
+        ],
+        "seconds": {
+            "motion": results["counts"]["motion_s"],
+            "generation": run.generation_s,
+            "device": str(run.generator.device),
+        },
+        "seed_frames_given": run.num_seed_frames,
+        "notices": notices,
+        "checkpoint": {"folder": str(checkpoint), "weights_sha256": weights_hash(checkpoint), "info": bundle.info},
+        "cache": corpus.cache.fingerprint,
+        "seed": config.seed,
+        "config": config_to_dict(config),
+        "checkpoint_config": config_to_dict(bundle.config),
+        "version": __version__,
+    }
+
+
+def summary(results: dict[str, Any]) -> list[str]:
+    """The lines that the command prints at its end."""
+    fgd, floor, beats, real = (results[key] for key in SCORES)
+    made = f"{results['seconds']['motion']:.1f} s of motion generated in {results['seconds']['generation']:.1f} s"
+    rows = [
+        ("FGD", f"{_number(fgd['fgd'])}   (two halves of the real data: {_number(floor['split_half_mean'])})"),
+        (
+            f"BC {beats['variant']}",
+            f"{_number(beats['beat_align'])}   (chance: {_number(beats['chance_random'])} random beats, "
+            f"{_number(beats['chance_shifted'])} its own beats shifted; real motion: {_number(real['beat_align'])})",
+        ),
+        ("recordings", f"{results['counts']['recordings']}, {made}"),
+    ]
+    rows += [("not scored", f"{row['id']}: {row['metric']}: {row['reason']}") for row in results["not_scored"]]
+    return [f"{name:<14} {text}" for name, text in rows]
+
+
+def _number(value: float | None) -> str:
+    return "none" if value is None else f"{value:.4g}"
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        description=__doc__, epilog=EXAMPLE, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    add = parser.add_argument
+    add("-c", "--config", required=True, type=Path, metavar="FILE", help="YAML file that the model was trained with")
+    add("--checkpoint", required=True, type=Path, metavar="DIR", help="what train.py wrote, e.g. runs/demo/camn/best")
+    add("--give-seed-frames", action="store_true", help="give the model its first real frames; they are not scored")
+    add("--device", default=device, help="where the networks run; by default the GPU, if there is one")
+    add("overrides", nargs="*", metavar="key=value", help="config values, e.g. output_dir=DIR")
+    return parser
+
+
+def _check_device(name: str) -> None:
+    try:
+        torch.zeros(0, device=name)
+    except (RuntimeError, AssertionError) as error:  # torch has no class of its own for a device that is not there
+        raise InputError(f"--device {name}: it cannot be used here: {str(error).splitlines()[0]}") from error
+
+
+def _open(arguments: argparse.Namespace, config: Config) -> tuple[Tester, FGDNetwork]:
+    """Loads and checks all that a test needs, before any recording is generated."""
+    if not config.output_dir:
+        raise InputError("output_dir: not set; add output_dir=DIR, e.g. output_dir=runs/demo/camn")
+    _check_device(arguments.device)
+    folder = Path(config.output_dir)
+    bundle = load_bundle(arguments.checkpoint)
+    check_checkpoint(bundle, config, arguments.checkpoint)
+    generator = Generator(bundle, arguments.device)
+    if arguments.give_seed_frames and not bundle.config.model.seed_frames:
+        raise InputError(f"--give-seed-frames: {arguments.checkpoint} takes none (model.seed_frames=0); leave it out")
+    command = fgd_train_command(arguments.config, arguments.overrides, folder)
+    fgd_network = load_fgd_network(config.metrics.fgd.checkpoint, command, device=arguments.device)
+    corpus = Corpus.open(config)
+    for entry in corpus.usable("test"):  # an unknown speaker should not end the test after an hour
+        bundle.speakers.index(corpus.cache.known[entry.recording_id].speaker)
+    return Tester(generator, corpus, folder, arguments.give_seed_frames), fgd_network
+
+
+@one_line_errors
+def main(argv: list[str] | None = None) -> int:
+    """Runs the command; the exit code is 0, or 1 for an input that cannot be used."""
+    arguments = _parser().parse_intermixed_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    arguments.checkpoint = checkpoint_in(arguments.checkpoint)
+    config = load_config(arguments.config, arguments.overrides)
+    run, fgd_network = _open(arguments, config)
+    results = evaluate(
+        run.pairs(),
+        fgd_network,
+        sample_rate=config.data.sample_rate,
+        beat_align=config.metrics.beat_align.variant,
+        seed=config.seed,
+    )
+    results = report(run, config, arguments.checkpoint, results)
+    write_text_atomic(run.folder / "metrics.json", json.dumps(results, indent=1) + "\n")
+    for line in summary(results):
+        print(line)
+    print(f"written: {run.folder / 'metrics.json'} and {run.folder / 'test'}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

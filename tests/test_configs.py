@@ -1,0 +1,81 @@
+"""Every YAML loads, opens with what a reader needs, and holds only what differs from the defaults."""
+
+import re
+from pathlib import Path
+
+import pytest
+from omegaconf import OmegaConf
+
+from emage.config import MODEL_CONFIGS, Config, config_to_dict, load_config
+from emage.models import MODELS
+
+ROOT = Path(__file__).resolve().parents[1]
+CONFIGS = sorted(path.relative_to(ROOT) for path in (ROOT / "configs").rglob("*.yaml"))
+RUNS = [path for path in CONFIGS if path.name != "base.yaml"]
+
+
+def flat(node: dict, prefix: str = "") -> dict:
+    rows = {}
+    for key, value in node.items():
+        rows |= flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+    return rows
+
+
+def header(path: Path) -> str:
+    """The comment lines that a file opens with."""
+    return re.match(r"(#.*\n)*", (ROOT / path).read_text(encoding="utf-8")).group()
+
+
+def test_each_corpus_has_the_three_models():
+    names = {corpus: {path.stem for path in RUNS if path.parent.name == corpus} for corpus in ("demo", "beat")}
+    assert names["demo"] == names["beat"] == set(MODEL_CONFIGS)
+
+
+@pytest.mark.parametrize("path", RUNS, ids=str)
+def test_a_config_loads_and_its_model_can_be_built(path):
+    config = load_config(ROOT / path)
+    assert config.model.name == path.stem
+    assert sum(p.numel() for p in MODELS[config.model.name](config.model).parameters()) > 0
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=str)
+def test_only_what_differs_is_written(path):
+    """A value equal to what would stand there without the line is noise, and hides the day the default changes."""
+    own = OmegaConf.to_container(OmegaConf.load(ROOT / path))
+    bases = own.pop("bases", [])
+    name = own.get("model", {}).get("name", "camn")
+    model, loss = MODEL_CONFIGS[name]
+    before = flat(config_to_dict(Config(model=model(), loss=loss())))
+    for base in [bases] if isinstance(bases, str) else bases:
+        before |= flat(OmegaConf.to_container(OmegaConf.load((ROOT / path).parent / base)))
+    repeated = [key for key, value in flat(own).items() if key != "model.name" and before[key] == value]
+    assert repeated == []
+
+
+@pytest.mark.parametrize("path", RUNS, ids=str)
+def test_the_head_says_what_it_is_the_command_hardware_time_and_the_number_to_reach(path):
+    text = header(path)
+    assert len(text.splitlines()) >= 4
+    assert re.search(rf"train\.py -c {re.escape(str(path))} output_dir=runs/\S+", text)
+    assert all(f"# {word}:" in text for word in ("Command", "Hardware", "Steps", "To reach")), text
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=str)
+def test_a_base_too_says_what_it_is_for(path):
+    assert header(path).startswith("# ")
+
+
+def test_the_demo_stays_in_its_own_folder_and_the_models_share_one_cache():
+    data = [load_config(ROOT / path).data for path in RUNS if path.parent.name == "demo"]
+    assert {(d.root, d.cache_dir, d.fps, d.sample_rate) for d in data} == {
+        ("runs/demo/corpus", "runs/demo/cache", 15.0, 16000)
+    }
+
+
+def test_beat_has_the_published_sizes_and_settings():
+    configs = {path.stem: load_config(ROOT / path) for path in RUNS if path.parent.name == "beat"}
+    sizes = {name: sum(p.numel() for p in MODELS[name](c.model).parameters()) for name, c in configs.items()}
+    assert (sizes["camn"], sizes["motion_autoencoder"]) == (16365225, 10095499)
+    assert all(config.data.speakers == ["2", "4", "6", "8"] for config in configs.values())
+    optim = configs["camn"].optim
+    assert (optim.batch_size, optim.lr, optim.min_lr, optim.betas) == (256, 5e-4, 5e-4, [0.5, 0.999])

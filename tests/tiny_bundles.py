@@ -1,0 +1,93 @@
+"""Checkpoints of tiny networks with random weights: for tests of what is done with a checkpoint."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from raw_corpus import JOINTS, NAMES, offsets_cm
+
+from emage.checkpoint import Bundle
+from emage.config import (
+    CaMNConfig,
+    CaMNLossConfig,
+    Config,
+    DataConfig,
+    MotionAutoencoderConfig,
+    MotionAutoencoderLossConfig,
+    MotionVQVAEConfig,
+    MotionVQVAELossConfig,
+)
+from emage.models import MODELS
+from emage.motion.layout import get_layout
+from emage.motion.skeleton import Skeleton
+from emage.motion.statistics import MotionStatistics
+from emage.speakers import SpeakerTable
+from emage.vocabulary import Vocabulary
+
+WORDS = ("the", "first", "thing", "monday")
+
+
+def skeleton(scale: float = 1.0) -> Skeleton:
+    """BEAT's joints with made-up bones."""
+    parents = tuple(-1 if parent is None else NAMES.index(parent) for _, parent in JOINTS)
+    return Skeleton(tuple(NAMES), parents, torch.from_numpy(scale * offsets_cm()))
+
+
+def statistics() -> MotionStatistics:
+    """Means and deviations that differ from column to column."""
+    means, stds = {}, {}
+    for name in ("beat_141", "beat_full", "arkit_51"):
+        columns = torch.arange(get_layout(name).dim, dtype=torch.float32)
+        size = 0.05 if name == "arkit_51" else 5.0
+        means[name], stds[name] = size * (2 + torch.sin(columns)), size * (1.5 + torch.cos(columns))
+    return MotionStatistics(means, stds, 10 * torch.sin(torch.arange(get_layout("beat_full").dim) / 3.0))
+
+
+def camn_bundle(*, steps: int = 5, speakers: Iterable[str] = ("2", "4"), fps: float = 15.0, **model: Any) -> Bundle:
+    """A CaMN that predicts the face and takes neither face nor seed frames, unless `model` says otherwise."""
+    options: dict[str, Any] = {
+        "num_words": 16,
+        "word_dim": 4,
+        "text_dim": 4,
+        "text_hidden": 6,
+        "text_levels": 2,
+        "audio_encoder": "log_mel",
+        "audio_channels": [4] * 6,
+        "audio_dim": 6,
+        "face_dim": 4,
+        "hidden": 8,
+        "num_layers": 1,
+        "seed_frames": 0,
+        "face_input": False,
+        "predict_face": True,
+    }
+    config = Config(data=DataConfig(fps=fps), model=CaMNConfig(**(options | model)), loss=CaMNLossConfig())
+    return _bundle(config, steps, speakers)
+
+
+def autoencoder_bundle(*, steps: int = 5, fps: float = 15.0, **model: Any) -> Bundle:
+    """An FGD network of 4 features."""
+    options: dict[str, Any] = {"features": 4, "channels": 4, "hidden": [8, 8]}
+    network = MotionAutoencoderConfig(**(options | model))
+    data = DataConfig(fps=fps, window_frames=network.window_frames)
+    return _bundle(Config(data=data, model=network, loss=MotionAutoencoderLossConfig()), steps, ("2", "4"))
+
+
+def vqvae_bundle(*, steps: int = 5) -> Bundle:
+    """A VQ-VAE of the upper body."""
+    network = MotionVQVAEConfig(channels=4, num_layers=1, codebook_size=4, code_dim=4)
+    return _bundle(Config(model=network, loss=MotionVQVAELossConfig()), steps, ("2", "4"))
+
+
+def _bundle(config: Config, steps: int, speakers: Iterable[str]) -> Bundle:
+    torch.manual_seed(3)
+    labels = list(speakers)
+    return Bundle(
+        model=MODELS[config.model.name](config.model).eval(),
+        config=config,
+        statistics=statistics(),
+        vocabulary=Vocabulary(WORDS),
+        speakers=SpeakerTable.build(labels, 30),
+        skeletons={label: skeleton(1 + place) for place, label in enumerate(labels)},
+        info={"model": config.model.name, "steps": steps},
+    )

@@ -1,0 +1,184 @@
+import os
+import random
+import signal
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from safetensors.torch import load_file
+from training.toy import in_child, start_child, toy_config, train_toy
+
+from emage.checkpoint import FILES
+from emage.errors import InputError, one_line_errors
+
+LONGER = {"max_steps": 60, "ema_decay": 0.9}
+
+
+def outcome(folder: Path) -> dict:
+    """All that a finished run leaves: both curves byte by byte, and every tensor."""
+    files = {name: (folder / name).read_bytes() for name in ("losses.jsonl", "validation.jsonl")}
+    for path in ("last/model.safetensors", "best/model.safetensors", "resume/state.safetensors"):
+        files |= {f"{path}/{name}": value.numpy().tobytes() for name, value in load_file(folder / path).items()}
+    return files
+
+
+def assert_whole(folder: Path) -> None:
+    names = {path.name for path in folder.iterdir()}
+    assert names == {
+        "config.yaml", "train.log", "losses.jsonl", "validation.jsonl", "tensorboard", "last", "best", "resume",
+    }  # fmt: skip
+    for checkpoint in ("last", "best"):
+        assert {path.name for path in (folder / checkpoint).iterdir()} == set(FILES)
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory) -> dict:
+    folder = tmp_path_factory.mktemp("whole")
+    train_toy(toy_config(folder, **LONGER))
+    return outcome(folder)
+
+
+def file_events(folder: Path, *, kill_at: int | None = None) -> list[str]:
+    """Counts what this process does to files below `folder`, from now on; dies by SIGKILL before number `kill_at`."""
+    seen: list[str] = []
+
+    def hook(event: str, arguments: tuple) -> None:
+        writes = event in ("os.rename", "os.mkdir", "os.rmdir", "os.remove", "os.truncate")
+        writes |= event == "open" and isinstance(arguments[1], str) and not set("wa+").isdisjoint(arguments[1])
+        if writes and str(folder) in str(arguments[0]):
+            if len(seen) == kill_at:
+                os.kill(os.getpid(), signal.SIGKILL)
+            seen.append(event)
+
+    sys.addaudithook(hook)
+    return seen
+
+
+def test_a_kill_before_any_write_leaves_a_run_that_goes_on_to_the_same_end(tmp_path):
+    settings = {"max_steps": 3, "save_every": 1, "eval_every": 1, "ema_decay": 0.9}
+    train_toy(toy_config(tmp_path / "whole", **settings))
+    expected = outcome(tmp_path / "whole")
+
+    events_file = tmp_path / "events"
+
+    def count() -> None:
+        seen = file_events(tmp_path / "counted")
+        train_toy(toy_config(tmp_path / "counted", **settings))
+        events_file.write_text("\n".join(seen))
+
+    assert in_child(count) == 0
+    events = events_file.read_text().split()
+    renames = [number for number, event in enumerate(events) if event == "os.rename"]
+    assert len(renames) >= 3 * 3  # resume, last and best of three steps
+    # Before and after every rename lie the moments that matter; the rest is sampled.
+    moments = sorted({n + near for n in renames for near in (0, 1)} | set(range(0, len(events), 11)))
+    for moment in moments:
+        folder = tmp_path / f"killed_{moment}"
+
+        def work(folder: Path = folder, moment: int = moment) -> None:
+            file_events(folder, kill_at=moment)
+            train_toy(toy_config(folder, **settings))
+
+        assert in_child(work) in ((-signal.SIGKILL,) if moment < len(events) else (-signal.SIGKILL, 0))
+        assert in_child(lambda folder=folder: train_toy(toy_config(folder, **settings))) == 0
+        assert outcome(folder) == expected, f"killed before event {moment} ({events[moment : moment + 1]})"
+        assert_whole(folder)
+
+
+def test_kills_at_random_times_leave_the_same_curve(tmp_path, uninterrupted):
+    draw = random.Random(0)
+    config = toy_config(tmp_path / "run", **LONGER)
+    killed = 0
+    for _ in range(60):
+        child = start_child(lambda: train_toy(config))
+        deadline = time.monotonic() + draw.uniform(0.02, 0.2)
+        done = 0
+        while not done and time.monotonic() < deadline:
+            done, status = os.waitpid(child, os.WNOHANG)
+            time.sleep(0.001)
+        if done:
+            assert os.waitstatus_to_exitcode(status) == 0
+            break
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        killed += 1
+    else:
+        assert in_child(lambda: train_toy(config)) == 0
+    assert killed >= 3
+    assert outcome(tmp_path / "run") == uninterrupted
+    assert_whole(tmp_path / "run")
+
+
+def test_interrupt_exits_130_and_leaves_a_run_that_goes_on(tmp_path, uninterrupted):
+    config = toy_config(tmp_path / "run", **LONGER)
+
+    @one_line_errors
+    def main() -> int:
+        train_toy(config)
+        return 0
+
+    def interrupted() -> None:
+        seen = file_events(tmp_path / "run" / "resume")
+
+        def press_once_something_is_saved(*_: object) -> None:
+            if "os.rename" in seen:
+                signal.setitimer(signal.ITIMER_REAL, 0)
+                signal.raise_signal(signal.SIGINT)
+
+        signal.signal(signal.SIGALRM, press_once_something_is_saved)
+        signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)
+        os._exit(main())
+
+    assert in_child(interrupted) == 130
+    train_toy(config)
+    assert outcome(tmp_path / "run") == uninterrupted
+
+
+def test_a_finished_run_is_left_alone(tmp_path):
+    config = toy_config(tmp_path)
+    train_toy(config)
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "last").iterdir()}
+    assert train_toy(config).seen == []
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "last").iterdir()} == before
+
+
+def test_a_finished_run_is_still_one_without_its_resume_state(tmp_path):
+    config = toy_config(tmp_path)
+    train_toy(config)
+    for path in (tmp_path / "resume").iterdir():
+        path.unlink()
+    (tmp_path / "resume").rmdir()
+    assert train_toy(config).seen == []
+
+
+def test_another_config_in_the_folder_is_refused_and_named(tmp_path):
+    train_toy(toy_config(tmp_path))
+    before = (tmp_path / "config.yaml").read_bytes()
+    with pytest.raises(InputError, match=r"another config \(optim.lr: 0.05 -> 0.1; optim.max_steps: 12 -> 13\)"):
+        train_toy(toy_config(tmp_path, lr=0.1, max_steps=13))
+    assert (tmp_path / "config.yaml").read_bytes() == before
+
+
+def test_what_only_says_where_things_lie_may_change(tmp_path):
+    train_toy(toy_config(tmp_path))
+    moved = toy_config(tmp_path, log_every=1)
+    moved.data.root, moved.data.cache_dir, moved.data.num_workers = "elsewhere", "there", 2
+    moved.metrics.fgd.checkpoint = "runs/ae"
+    assert train_toy(moved).seen == []
+
+
+def test_a_resume_state_of_another_network_is_an_input_error(tmp_path):
+    config = toy_config(tmp_path)
+    train_toy(config)
+    (tmp_path / "last" / "info.json").unlink()  # not finished any more
+    (tmp_path / "resume" / "state.safetensors").write_bytes(b"broken")
+    with pytest.raises(InputError, match="resume state .* cannot be used"):
+        train_toy(config)
+
+
+def test_no_output_dir_is_an_input_error():
+    config = toy_config(Path("unused"))
+    config.output_dir = ""
+    with pytest.raises(InputError, match="output_dir: not set"):
+        train_toy(config)

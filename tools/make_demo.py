@@ -1,0 +1,214 @@
+"""The whole road on this machine: corpus, cache, training, generation, numbers and a picture (`make demo`).
+
+Each step is a command that a person could type, and is printed. A demo that was stopped goes on where it was. The exit
+code is 1 if a step fails, or if the trained model is no better than the untrained one or a person who does not move.
+"""
+
+import argparse
+import dataclasses
+import json
+import os
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from dataloaders.cache_format import MOTION_LAYOUT
+from dataloaders.corpus import Corpus
+from emage.checkpoint import Bundle, load_bundle, read_json
+from emage.config import load_config
+from emage.errors import InputError, one_line_errors
+from emage.evaluation import FGDNetwork, Pair, evaluate, load_fgd_network
+from emage.motion.atomic import write_text_atomic
+from emage.motion.convert import convert
+from emage.performance import Performance
+
+EXAMPLE = """
+examples, from the project's root:
+  python tools/make_demo.py
+  python tools/make_demo.py --out runs/tiny --recordings 24 optim.max_steps=20
+"""
+CAMN, FGD_NETWORK = "configs/demo/camn.yaml", "configs/demo/motion_autoencoder.yaml"
+FLOOR, TRAINED, UNTRAINED, MEAN_POSE = "split-half floor of the real data", "CaMN", "untrained CaMN", "mean pose"
+DEFAULT_OUT = Path("runs/demo")
+
+
+def commands(out: Path, corpus_options: list[str], overrides: list[str]) -> dict[str, list[str]]:
+    """The steps of the demo, by name, in their order.
+
+    Args:
+        out: folder of the demo.
+        corpus_options: further arguments of tools/make_corpus.py.
+        overrides: `key=value` items for training and testing.
+    """
+    overrides = [*_data_overrides(out), *overrides]
+    fgd_folder = out / "motion_autoencoder"
+
+    def train(config: str, name: str, *more: str) -> list[str]:
+        return ["train.py", "-c", config, f"output_dir={out / name}", *overrides, *more]
+
+    def test(name: str) -> list[str]:
+        folder, measured_with = out / name, f"metrics.fgd.checkpoint={fgd_folder / 'best'}"
+        command = ["test.py", "-c", CAMN, "--checkpoint", str(folder / "best"), f"output_dir={folder}"]
+        return [*command, measured_with, *overrides]
+
+    return {
+        "corpus": ["tools/make_corpus.py", "--out", str(out / "corpus"), *corpus_options],
+        "cache": ["tools/build_cache.py", "-c", CAMN, *overrides],
+        "FGD network": train(FGD_NETWORK, fgd_folder.name),
+        "CaMN": train(CAMN, "camn"),
+        "untrained CaMN": train(CAMN, "camn_untrained", "optim.max_steps=0"),
+        "test of CaMN": test("camn"),
+        "test of untrained CaMN": test("camn_untrained"),
+    }
+
+
+def _data_overrides(out: Path) -> list[str]:
+    return [] if out == DEFAULT_OUT else [f"data.root={out / 'corpus'}", f"data.cache_dir={out / 'cache'}"]
+
+
+def run_step(name: str, command: list[str]) -> float:
+    """Runs a Python command in a process of its own; returns its seconds.
+
+    Raises:
+        InputError: it failed.
+    """
+    print(f"\n== {name}\n   python {shlex.join(command)}", flush=True)
+    started = time.monotonic()
+    code = subprocess.run([sys.executable, *command], check=False).returncode
+    seconds = time.monotonic() - started
+    if code:
+        raise InputError(f"demo: the step {name!r} ended with exit code {code}; mend it, then start the demo again")
+    print(f"== {name}: {seconds:.1f} s", flush=True)
+    return seconds
+
+
+def mean_pose_pairs(corpus: Corpus, bundle: Bundle) -> Iterator[Pair]:
+    """The control that any generator should beat: whatever is said, the person stands still in the mean pose."""
+    layout, pose = bundle.config.model.layout, bundle.statistics.mean_pose
+    still = convert(pose, MOTION_LAYOUT, layout)  # (D,)
+    for entry in corpus.usable("test"):
+        streams = corpus.clip_streams(entry, bundle.vocabulary)
+        motion = convert(torch.from_numpy(streams["motion_full"]), MOTION_LAYOUT, layout)  # (T, D)
+        skeleton = bundle.skeletons[streams["speaker"]]
+        reference = Performance(motion, layout, None, corpus.cache.fps, skeleton, fill=pose)
+        generated = dataclasses.replace(reference, motion=still.expand(len(motion), -1))
+        yield Pair(entry.id, generated, reference, streams["waveform"])
+
+
+def score_mean_pose(out: Path, overrides: list[str]) -> dict[str, Any]:
+    """What test.py would say of a generator that does not move."""
+    config = load_config(CAMN, [*_data_overrides(out), *overrides])
+    network: FGDNetwork = load_fgd_network(out / "motion_autoencoder" / "best", f"python train.py -c {FGD_NETWORK}")
+    pairs = mean_pose_pairs(Corpus.open(config), load_bundle(out / "camn" / "best"))
+    variant = config.metrics.beat_align.variant
+    return evaluate(pairs, network, sample_rate=config.data.sample_rate, beat_align=variant, seed=config.seed)
+
+
+def make_table(camn: dict[str, Any], untrained: dict[str, Any], still: dict[str, Any]) -> dict[str, Any]:
+    """The demo's result from the metrics of its three generators.
+
+    Returns:
+        rows (name, fgd, bc with its chance and excess, seconds of generation), what they were measured with, and
+        `passed`: the trained model is nearer to the real motion than both controls.
+    """
+    rows = [
+        _row(FLOOR, camn["split_half_floor"]["split_half_mean"], camn["beat_align_reference"], None),
+        _row(TRAINED, camn["fgd"]["fgd"], camn["beat_align"], camn["seconds"]["generation"]),
+        _row(UNTRAINED, untrained["fgd"]["fgd"], untrained["beat_align"], untrained["seconds"]["generation"]),
+        _row(MEAN_POSE, still["fgd"]["fgd"], still["beat_align"], None),
+    ]
+    fgd = {row["name"]: row["fgd"] for row in rows}
+    return {
+        "rows": rows,
+        "passed": fgd[TRAINED] < min(fgd[UNTRAINED], fgd[MEAN_POSE]),
+        "floor_by_mean_pose": None if fgd[FLOOR] is None else fgd[FLOOR] / fgd[MEAN_POSE],
+        "bc_variant": camn["beat_align"]["variant"],
+        "fgd_network": camn["fgd"]["network"],
+        "test": camn["counts"],
+    }
+
+
+def _row(name: str, fgd: float | None, beats: dict[str, Any], seconds: float | None) -> dict[str, Any]:
+    return {
+        "name": name,
+        "fgd": fgd,
+        "bc": beats["beat_align"],
+        "bc_chance": beats["chance_shifted"],
+        "bc_chance_random_beats": beats["chance_random"],
+        "bc_excess": beats["excess_over_shifted"],
+        "seconds": seconds,
+    }
+
+
+def table_lines(table: dict[str, Any]) -> list[str]:
+    """The table as text."""
+    test = table["test"]
+    lines = [f"{'':34}{'FGD':>8}{'BC ' + table['bc_variant']:>15}{'chance':>9}{'excess':>9}{'seconds':>10}"]
+    for row in table["rows"]:
+        numbers = [(row["fgd"], 8, ".3f"), (row["bc"], 15, ".3f"), (row["bc_chance"], 9, ".3f")]
+        numbers += [(row["bc_excess"], 9, "+.3f"), (row["seconds"], 10, ".1f")]
+        lines.append(
+            f"{row['name']:34}" + "".join(f"{_number(value, form):>{width}}" for value, width, form in numbers)
+        )
+    return [
+        *lines,
+        f"{test['recordings']} test recordings, {test['motion_s']:.0f} s; seconds: to generate all of them. BC: chance is",
+        "that of the same beats shifted in time. FGD: the floor lies between different recordings, so a model that hears",
+        "the speech of the very recordings it is compared with may lie below it.",
+    ]
+
+
+def _number(value: float | None, form: str) -> str:
+    return "-" if value is None else f"{value:{form}}"
+
+
+@one_line_errors
+def main(argv: list[str] | None = None) -> int:
+    """Runs the demo."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, epilog=EXAMPLE, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--out", type=Path, default=DEFAULT_OUT, metavar="DIR", help="default %(default)s")
+    parser.add_argument("--recordings", metavar="N", help="size of the corpus; default: that of tools/make_corpus.py")
+    parser.add_argument("overrides", nargs="*", metavar="key=value", help="config values, e.g. optim.max_steps=100")
+    arguments = parser.parse_intermixed_args(argv)
+    if not Path(CAMN).is_file():
+        raise InputError(f"{CAMN}: not here; start the demo from the project's root: python tools/make_demo.py")
+    out, overrides = arguments.out, arguments.overrides
+    corpus_options = ["--recordings", arguments.recordings] if arguments.recordings else []
+    started = time.monotonic()
+    step_seconds = {name: run_step(name, command) for name, command in commands(out, corpus_options, overrides).items()}
+    metrics = [read_json(out / name / "metrics.json") for name in ("camn", "camn_untrained")]
+    table = make_table(*metrics, score_mean_pose(out, overrides))
+    table |= {"step_seconds": step_seconds, "cores": os.cpu_count()}
+    write_text_atomic(out / "table.json", json.dumps(table, indent=1) + "\n")
+    draw = [
+        "tools/draw_overview.py",
+        "-c",
+        CAMN,
+        "--results",
+        str(out / "camn" / "test"),
+        "--table",
+        str(out / "table.json"),
+    ]
+    run_step("picture", [*draw, "--out", str(out / "overview.png"), *_data_overrides(out), *overrides])
+    print()
+    for line in table_lines(table):
+        print(line)
+    print(
+        f"written: {out}/table.json, {out}/overview.png, {out}/camn/test/  ({time.monotonic() - started:.0f} s in all)"
+    )
+    if not table["passed"]:
+        print(f"error: {TRAINED} is not below {UNTRAINED} and {MEAN_POSE} in FGD: the training failed", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

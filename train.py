@@ -1,0 +1,47 @@
+"""Trains a model: config in, checkpoint out."""
+
+import argparse
+import logging
+import sys
+
+from dataloaders.batch import collate
+from dataloaders.corpus import Corpus
+from emage.config import load_config
+from emage.errors import one_line_errors
+from emage.training import TRAINERS, Run, Trainer
+
+EXAMPLE = """
+examples:
+  python train.py -c configs/demo/camn.yaml output_dir=runs/camn optim.max_steps=2000
+  torchrun --nproc_per_node 4 train.py -c configs/beat/camn.yaml output_dir=runs/camn      N GPUs, or N CPU processes
+  accelerate launch --multi_gpu --num_processes 4 train.py -c ...                          the same
+
+The same command goes on with an unfinished run. optim.batch_size counts the windows of all processes together.
+DIR/best and DIR/last are checkpoints; watch a run with `tensorboard --logdir DIR`.
+"""
+
+logger = logging.getLogger("emage.train")
+
+
+@one_line_errors
+def main(argv: list[str] | None = None) -> int:
+    """Runs the command; the exit code is 0 for a finished run, 1 for an input that cannot be used."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, epilog=EXAMPLE, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("-c", "--config", required=True, metavar="FILE", help="YAML file, e.g. configs/demo/camn.yaml")
+    parser.add_argument("overrides", nargs="*", metavar="key=value", help="config values, e.g. output_dir=DIR")
+    args = parser.parse_intermixed_args(argv)
+    config = load_config(args.config, args.overrides)
+    with Run(config) as run:
+        if run.finished:
+            logger.info("%s is finished: %d steps; see %s and %s", run.path, config.optim.max_steps, run.last, run.best)
+            return 0
+        corpus = Corpus.open(config)
+        task = TRAINERS[config.model.name](config, corpus.statistics)
+        Trainer(run, task, corpus, collate).run()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
