@@ -6,7 +6,9 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 ROOT = Path(__file__).parent
-VERSION = re.search(r'^__version__ = "([^"]+)"', (ROOT / "emage/__init__.py").read_text(encoding="utf-8"), re.M).group(1)
+VERSION = re.search(r'^__version__ = "([^"]+)"', (ROOT / "emage/__init__.py").read_text(encoding="utf-8"), re.M).group(
+    1
+)
 
 CORE = [
     "torch>=2.4",
@@ -37,7 +39,10 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.10",
     packages=find_packages(include=["emage", "emage.*", "dataloaders", "dataloaders.*"]),
-    package_data={"emage": ["**/*.html", "**/*.json", "**/*.yaml", "**/*.safetensors"], "dataloaders": ["**/*.json", "**/*.txt"]},
+    package_data={
+        "emage": ["**/*.html", "**/*.json", "**/*.yaml", "**/*.safetensors"],
+        "dataloaders": ["**/*.json", "**/*.txt"],
+    },
     install_requires=CORE,
     extras_require={"dev": DEV, "demo": DEMO, "all": DEV + DEMO},
     entry_points={"console_scripts": ["emage = emage.cli:main"]},

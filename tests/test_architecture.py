@@ -88,7 +88,9 @@ SOURCES = sorted(p for d in ("emage", "dataloaders", "tools") for p in (ROOT / d
 @pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_imports_go_down_only(path):
     module = module_name(path)
-    assert room(module) is not None or module == "emage", f"{module} has no floor: give it one here and in docs/architecture.md"
+    assert room(module) is not None or module == "emage", (
+        f"{module} has no floor: give it one here and in docs/architecture.md"
+    )
     assert violations(module, ast.parse(path.read_text(encoding="utf-8"))) == []
 
 

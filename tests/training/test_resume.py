@@ -56,7 +56,7 @@ def file_events(folder: Path, *, kill_at: int | None = None) -> list[str]:
 
 
 def test_a_kill_before_any_write_leaves_a_run_that_goes_on_to_the_same_end(tmp_path):
-    settings = {"max_steps": 3, "save_every": 1, "eval_every": 1, "ema_decay": 0.9}
+    settings = {"max_steps": 2, "save_every": 1, "eval_every": 1, "ema_decay": 0.9}
     train_toy(toy_config(tmp_path / "whole", **settings))
     expected = outcome(tmp_path / "whole")
 
@@ -70,9 +70,9 @@ def test_a_kill_before_any_write_leaves_a_run_that_goes_on_to_the_same_end(tmp_p
     assert in_child(count) == 0
     events = events_file.read_text().split()
     renames = [number for number, event in enumerate(events) if event == "os.rename"]
-    assert len(renames) >= 3 * 3  # resume, last and best of three steps
+    assert len(renames) >= 2 * 3  # resume, last and best of two steps
     # Before and after every rename lie the moments that matter; the rest is sampled.
-    moments = sorted({n + near for n in renames for near in (0, 1)} | set(range(0, len(events), 11)))
+    moments = sorted({n + near for n in renames for near in (0, 1)} | set(range(0, len(events), 17)))
     for moment in moments:
         folder = tmp_path / f"killed_{moment}"
 

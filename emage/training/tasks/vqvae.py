@@ -17,8 +17,8 @@ from emage.motion.layout import get_layout
 from emage.motion.statistics import MotionStatistics
 from emage.training.tasks.normalised import normalised
 
-# L1 with a rounded foot, per entry of a rotation matrix and frame. The gradient of bare L1 jumps where a joint rests, so
-# that rounding alone made runs on one and on two processes drift apart (1e-3 in 20 steps, 1e-6 with the foot).
+# L1 with a rounded foot, per entry of a rotation matrix and frame. The gradient of bare L1 jumps where a joint rests:
+# rounding alone made runs on one and on two processes drift apart (1e-3 in 20 steps, 1e-6 with the foot).
 FOOT = 1e-3
 
 
