@@ -17,7 +17,8 @@ examples:
   accelerate launch --multi_gpu --num_processes 4 train.py -c ...                          the same
 
 The same command goes on with an unfinished run. optim.batch_size counts the windows of all processes together.
-DIR/best and DIR/last are checkpoints; watch a run with `tensorboard --logdir DIR`.
+DIR/best and DIR/last are checkpoints, DIR/losses.jsonl has the loss of every step; watch a run with
+`tensorboard --logdir DIR`.
 """
 
 logger = logging.getLogger("emage.train")

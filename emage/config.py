@@ -27,7 +27,7 @@ def _choice(key: str, value: str, choices: Iterable[str]) -> None:
 
 
 def _at_least(key: str, value: float, low: float) -> None:
-    if value < low:
+    if not value >= low:  # NaN too
         raise InputError(f"{key}: got {value}; it must be at least {low}")
 
 
@@ -342,6 +342,10 @@ def _to_dataclass(node: Any, source: str) -> Config:
             raise error.__cause__ from None
         key = getattr(error, "full_key", None) or "?"
         value = OmegaConf.select(node, key) if key != "?" else None
+        if value is None:
+            raise InputError(
+                f"{source}: {key}: nothing stands after `{key}=`; write a value or leave it out"
+            ) from error
         raise InputError(f"{source}: {key}: got {value!r}: {str(error).splitlines()[0]}") from error
 
 

@@ -13,6 +13,7 @@ import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+REVIVAL_JITTER = 0.01  # of the latents' spread: a code exactly on a latent, or two on equal ones, would tie
 SMALLEST = torch.finfo(torch.float32).tiny  # a moving count below it has faded to nothing
 
 
@@ -136,6 +137,8 @@ class EMAQuantizer(nn.Module):
         codes = dead.nonzero()[:, 0][:num_latents]
         drawn = torch.randperm(num_latents, generator=generator)[: len(codes)].to(flat.device)
         entries = _gather_rows(flat, drawn)
+        jitter = torch.randn(entries.shape, generator=generator).to(entries)
+        entries = entries + REVIVAL_JITTER * entries.std(dim=0, correction=0) * jitter
         even_share = num_latents / len(self.ema_counts)  # starts as a code of average use, with time to find its own
         self.codebook[codes] = entries
         self.ema_counts[codes] = even_share

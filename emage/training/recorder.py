@@ -36,10 +36,14 @@ class Curve:
         with self.path.open("a", encoding="utf-8") as file:
             file.writelines(json.dumps(row) + "\n" for row in rows)
 
+    def rows_after(self, step: int) -> list[dict[str, Any]]:
+        """The rows of later steps than `step`."""
+        with self.path.open(encoding="utf-8") as file:
+            return [row for row in map(json.loads, file) if row["step"] > step]
+
     def _truncate(self, last_step: int) -> None:
         """Drops the rows after `last_step`, and a row that a kill cut short."""
-        if not self.path.exists():
-            return
+        self.path.touch()  # from here on the folder holds a run
         end = 0
         with self.path.open("rb+") as file:
             for line in file:
@@ -56,7 +60,7 @@ class Recorder:
     method, since the means over processes are taken here; the main process writes.
     """
 
-    def __init__(self, folder: Path, accelerator: Accelerator, *, first_step: int, max_steps: int):
+    def __init__(self, folder: Path, accelerator: Accelerator, *, first_step: int, max_steps: int, log_every: int):
         self.accelerator = accelerator
         self.max_steps = max_steps
         self.is_main = accelerator.is_main_process
@@ -68,6 +72,8 @@ class Recorder:
 
             self._losses = Curve(folder / LOSSES_FILE, first_step)
             self._validation = Curve(folder / VALIDATION_FILE, first_step)
+            # So that the next report is the same mean as in a run that was not interrupted.
+            self._since_report = self._losses.rows_after(first_step - first_step % log_every)
             # purge_step: TensorBoard too forgets what a killed run wrote after its last checkpoint.
             purge_step = first_step + 1 if first_step else None
             self._board = SummaryWriter(str(folder / TENSORBOARD_FOLDER), purge_step=purge_step)
@@ -112,10 +118,11 @@ class Recorder:
         means = _means(self._since_report)
         self._since_report.clear()
         last_step, last_time = self._reported_at
-        speed = (step - last_step) / max(1e-9, time.monotonic() - last_time)
+        elapsed_s = max(1e-9, time.monotonic() - last_time)
+        speed = (step - last_step) / elapsed_s
         self._reported_at = (step, time.monotonic())
         if self.is_main:
-            left_s = int((self.max_steps - step) / speed)
+            left_s = int((self.max_steps - step) * elapsed_s / max(1, step - last_step))
             left = f"{left_s // 3600}:{left_s // 60 % 60:02}:{left_s % 60:02}"
             line = f"{_line(means)}  lr {lr:.3g}  {speed:.1f} steps/s  left {left}"
             logger.info("step %d/%d  %s", step, self.max_steps, line)

@@ -21,6 +21,7 @@ from emage.checkpoint import CONFIG_FILE, FILES, INFO_FILE, read_json, recover_f
 from emage.config import Config, config_differences, load_config, save_config
 from emage.errors import InputError
 from emage.training.batches import Share
+from emage.training.recorder import LOSSES_FILE
 
 LOG_FILE = "train.log"
 LOGGERS = ("emage", "dataloaders")
@@ -71,7 +72,9 @@ class Run:
                 recover_folder(folder)
         self.accelerator.wait_for_everyone()
         path = self.path / CONFIG_FILE
-        if path.is_file():
+        # A run that was refused before its first step (no cache, say) lays no claim to the folder.
+        has_begun = any(found.exists() for found in (self.path / LOSSES_FILE, self.last, self.best, self.resume))
+        if has_begun and path.is_file():
             differences = config_differences(load_config(path), self.config, ignore=FREE_KEYS)
             if differences:
                 raise InputError(

@@ -35,7 +35,10 @@ logger = logging.getLogger(__name__)
 
 
 class Task(Protocol):
-    """What is trained. Losses go through `model(...)` only, since the hooks of several processes hang there."""
+    """What is trained. Networks are run by `model(...)` only: the hooks of several processes and of bf16 hang there.
+
+    With bf16 an output may be bf16; the loss itself is computed in float32 (`output.float()`).
+    """
 
     def __init__(self, config: Config, statistics: MotionStatistics): ...
 
@@ -94,7 +97,13 @@ class Trainer:
         """
         self._announce()
         progress, max_steps = self.progress, self.optim.max_steps
-        recorder = Recorder(self.folder.path, self.accelerator, first_step=progress.step, max_steps=max_steps)
+        recorder = Recorder(
+            self.folder.path,
+            self.accelerator,
+            first_step=progress.step,
+            max_steps=max_steps,
+            log_every=self.optim.log_every,
+        )
         try:
             set_training(self.model, freeze_batch_norm=self.optim.freeze_batch_norm)
             batches = self._batches()
@@ -120,8 +129,7 @@ class Trainer:
         for micro_step in range(optim.accumulation_steps):
             is_last = micro_step == optim.accumulation_steps - 1
             with contextlib.nullcontext() if is_last else self.accelerator.no_sync(self.model):
-                with self.accelerator.autocast():
-                    loss, scalars = self.task.train_step(self.model, next(batches))
+                loss, scalars = self.task.train_step(self.model, next(batches))
                 self.accelerator.backward(loss / optim.accumulation_steps)
             for name, value in {"loss": loss, **scalars}.items():
                 totals[name] = totals.get(name, 0.0) + value.detach() / optim.accumulation_steps

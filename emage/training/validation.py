@@ -41,8 +41,7 @@ def evaluate(
     for start in range(0, max(1, len(indices)), share.micro_batch_size):
         part = indices[start : start + share.micro_batch_size]
         batch = send_to_device(collate([windows[index] for index in part or [0]]), accelerator.device)
-        with accelerator.autocast():
-            scalars = eval_step(model, batch)
+        scalars = eval_step(model, batch)
         for name, value in scalars.items():
             totals[name] = totals.get(name, 0.0) + value.detach().double() * len(part)
     means = accelerator.reduce(torch.stack(list(totals.values())), reduction="sum") / len(windows)

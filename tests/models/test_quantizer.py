@@ -7,7 +7,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from emage.models.quantizer import EMAQuantizer, StraightThroughQuantizer
+from emage.models.quantizer import REVIVAL_JITTER, EMAQuantizer, StraightThroughQuantizer
 
 
 def ema(num_codes: int = 6, dim: int = 3, *, decay: float = 0.9, dead_threshold: float = 1.0) -> EMAQuantizer:
@@ -86,7 +86,7 @@ def test_the_first_codes_are_latents_of_the_first_batch():
     result = quantizer(latents)
     flat = latents.flatten(0, 1)
     distances = (result.latents.flatten(0, 1)[:, None] - flat).norm(dim=-1)
-    assert distances.min(dim=1).values.max() < 1e-6
+        assert distances.min(dim=1).values.max() < 5 * REVIVAL_JITTER * flat.std()  # but for the jitter
     assert result.perplexity > 3
 
 

@@ -1,3 +1,4 @@
+import json
 import os
 import random
 import signal
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from safetensors.torch import load_file
-from training.toy import in_child, start_child, toy_config, train_toy
+from training.toy import ToyCorpus, ToyTask, in_child, start_child, toy_config, train_toy
 
 from emage.checkpoint import FILES
 from emage.errors import InputError, one_line_errors
@@ -135,6 +136,23 @@ def test_interrupt_exits_130_and_leaves_a_run_that_goes_on(tmp_path, uninterrupt
     assert outcome(tmp_path / "run") == uninterrupted
 
 
+def test_a_report_is_the_same_mean_after_a_resume(tmp_path):
+    config = toy_config(tmp_path, log_every=5, save_every=3)  # killed in step 8, it goes on at 6 and reports at 10
+
+    class Killed(ToyTask):
+        def train_step(self, model, batch):
+            if len(self.seen) == 7:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return super().train_step(model, batch)
+
+    assert in_child(lambda: train_toy(config, task=Killed(config))) == -signal.SIGKILL
+    train_toy(config)
+    curve = [json.loads(line)["loss"] for line in (tmp_path / "losses.jsonl").read_text().splitlines()]
+    log = (tmp_path / "train.log").read_text()
+    assert "resuming after step 6" in log
+    assert f"step 10/12  loss {sum(curve[5:10]) / 5:.4g} " in log
+
+
 def test_a_finished_run_is_left_alone(tmp_path):
     config = toy_config(tmp_path)
     train_toy(config)
@@ -158,6 +176,17 @@ def test_another_config_in_the_folder_is_refused_and_named(tmp_path):
     with pytest.raises(InputError, match=r"another config \(optim.lr: 0.05 -> 0.1; optim.max_steps: 12 -> 13\)"):
         train_toy(toy_config(tmp_path, lr=0.1, max_steps=13))
     assert (tmp_path / "config.yaml").read_bytes() == before
+
+
+def test_a_run_that_never_began_does_not_keep_its_folder(tmp_path):
+    class Refused(ToyCorpus):
+        def windows(self, split):
+            raise InputError("no cache")
+
+    with pytest.raises(InputError, match="no cache"):
+        train_toy(toy_config(tmp_path, lr=0.1), Refused())
+    train_toy(toy_config(tmp_path))
+    assert "lr: 0.05" in (tmp_path / "config.yaml").read_text()
 
 
 def test_what_only_says_where_things_lie_may_change(tmp_path):

@@ -95,9 +95,11 @@ def toy_collate(items: list[dict[str, Any]]) -> dict[str, Tensor]:
     return {key: torch.from_numpy(np.stack([item[key] for item in items])) for key in items[0]}
 
 
-def train_toy(config: Config, corpus: ToyCorpus | None = None, dropout: float = 0.2) -> ToyTask:
+def train_toy(
+    config: Config, corpus: ToyCorpus | None = None, dropout: float = 0.2, task: ToyTask | None = None
+) -> ToyTask:
     """One run of the toy as train.py does one; a finished folder is left alone."""
-    task = ToyTask(config, dropout)
+    task = task or ToyTask(config, dropout)
     with Run(config) as run:
         if not run.finished:
             Trainer(run, task, corpus or ToyCorpus(), toy_collate).run()
