@@ -8,7 +8,7 @@ export OMP_NUM_THREADS ?= 1
 .PHONY: demo test test-long lint style install clean
 
 demo: install
-	OMP_NUM_THREADS=2 $(PY) tools/make_demo.py
+	$(PY) tools/make_demo.py
 
 test: install
 	$(PY) -m pytest -n 2

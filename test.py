@@ -86,12 +86,12 @@ class Tester:
 
     def _write(self, entry_id: str, performance: Performance) -> None:
         folder = self.folder / "test"
-        predicted, given = folder / f"{entry_id}.json", folder / f"{entry_id}.given.json"
+        faces = {False: folder / f"{entry_id}.json", True: folder / f"{entry_id}.given.json"}
         performance.save_bvh(folder / f"{entry_id}.bvh")
-        for path in (predicted, given):  # an earlier test may have written the other kind
-            path.unlink(missing_ok=True)
         if performance.face is not None:
-            performance.save_arkit_json(given if performance.face_given else predicted)
+            performance.save_arkit_json(faces.pop(performance.face_given))
+        for path in faces.values():  # of an earlier test whose model had another kind of face
+            path.unlink(missing_ok=True)
 
 
 def check_checkpoint(bundle: Bundle, config: Config, folder: Path) -> None:

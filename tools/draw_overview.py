@@ -80,21 +80,20 @@ def draw_overview(real: Side, generated: Side, streams: dict[str, Any], *, title
         table: what `make demo` writes as table.json.
     """
     figure = Figure(figsize=(15, 8.2), dpi=110, layout="constrained")
-    grid = figure.add_gridspec(4, 2, width_ratios=(4.3, 1), height_ratios=(1.55, 1.55, 1.5, 1.0))
-    strips = [figure.add_subplot(grid[row, 0]) for row in range(2)]
+    left, right = figure.subfigures(1, 2, width_ratios=(4.3, 1))
+    *strips, speech, jaw = left.subplots(4, 1, height_ratios=(1.85, 1.85, 1.6, 1.0))
     for axes, side, name, colour in zip(strips, (real, generated), ("real", "CaMN"), (REAL, GENERATED), strict=True):
         draw_strip(axes, side, colour)
         axes.set_ylabel(name, color=colour, fontsize=13, fontweight="bold")
     strips[0].set_title(title, loc="left", fontsize=12)
-    speech, jaw = figure.add_subplot(grid[2, 0]), figure.add_subplot(grid[3, 0])
     draw_speech(speech, streams, real, generated)
     draw_jaw(jaw, real, generated)
     for axes in (speech, jaw):
         for frame in snapshot_frames(real):
             axes.axvline(frame / real.fps, color="#cccccc", linestyle=":", linewidth=1, zorder=0)
-    draw_bars(figure.add_subplot(grid[:2, 1]), table["rows"], "fgd", "FGD: distance from the real motion")
-    beat_title = f"BC ({table['bc_variant']}), chance dotted"
-    draw_bars(figure.add_subplot(grid[2:, 1]), table["rows"], "bc", beat_title)
+    distance, beats = right.subplots(2, 1)
+    draw_bars(distance, table["rows"], "fgd", "FGD: distance from the real motion")
+    draw_bars(beats, table["rows"], "bc", f"BC ({table['bc_variant']}), chance dotted")
     return figure
 
 
@@ -125,7 +124,7 @@ def draw_strip(axes: Axes, side: Side, colour: str) -> None:
             )
     axes.set(xlim=(0, NUM_SNAPSHOTS * SNAPSHOT_WIDTH_CM), xticks=[], yticks=[])
     axes.set_aspect("equal")
-    axes.margins(y=0.08)
+    axes.margins(y=0.03)
     axes.spines[:].set_visible(False)
 
 

@@ -21,12 +21,18 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, epilog=EXAMPLE, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--out", required=True, help="folder of the corpus: new, empty, or one that was begun with the same arguments")
-    parser.add_argument("--speakers", type=int, default=defaults.num_speakers, help=f"1..{len(SPEAKER_NAMES)} (default %(default)s)")
+    parser.add_argument(
+        "--out", required=True, help="folder of the corpus: new, empty, or one that was begun with the same arguments"
+    )
+    parser.add_argument(
+        "--speakers", type=int, default=defaults.num_speakers, help=f"1..{len(SPEAKER_NAMES)} (default %(default)s)"
+    )
     parser.add_argument("--recordings", type=int, default=defaults.num_recordings, help="in all (default %(default)s)")
     parser.add_argument("--seconds", type=float, default=defaults.seconds, help="length of each (default %(default)s)")
     parser.add_argument("--seed", type=int, default=defaults.seed, help="default %(default)s")
-    parser.add_argument("--processes", type=int, default=DEFAULT_PROCESSES, help="does not change the result (default %(default)s)")
+    parser.add_argument(
+        "--processes", type=int, default=DEFAULT_PROCESSES, help="does not change the result (default %(default)s)"
+    )
     args = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     arguments = CorpusArguments(args.speakers, args.recordings, args.seconds, args.seed)

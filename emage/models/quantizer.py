@@ -147,7 +147,9 @@ class EMAQuantizer(nn.Module):
 
 def _nearest(latents: Tensor, codebook: Tensor) -> Tensor:
     """Index of the entry with the smallest Euclidean distance: (B, N, C), (K, C) -> (B, N) int64."""
-    flat = latents.detach().flatten(0, 1)
+    # Seen from the middle of the codebook: of a crowd far from zero, rounding would pick the neighbour.
+    middle = codebook.mean(dim=0)
+    flat, codebook = latents.detach().flatten(0, 1) - middle, codebook - middle
     # |z|^2 is the same for every entry and left out.
     scores = torch.addmm(codebook.square().sum(dim=1)[None], flat, codebook.T, alpha=-2)  # (M, K)
     return scores.argmin(dim=1).view(latents.shape[:2])

@@ -5,13 +5,16 @@ Shapes: B batch, T frames, P columns of the part, C channels.
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 
 from emage.config import MotionVQVAEConfig
 from emage.models.quantizer import EMAQuantizer, StraightThroughQuantizer
+from emage.motion.convert import from_matrices
 from emage.motion.layout import get_layout
 
 SLOPE = 0.2
+OUTPUT_SCALE = 0.1  # of the last convolution's first weights: small turns about the unturned joints
 
 
 @dataclass
@@ -47,9 +50,16 @@ class MotionVQVAE(nn.Module):
 
     def __init__(self, config: MotionVQVAEConfig) -> None:
         super().__init__()
-        self.register_buffer("columns", get_layout(config.layout).part_columns(config.part), persistent=False)
+        layout = get_layout(config.layout)
+        self.register_buffer("columns", layout.part_columns(config.part), persistent=False)
         self.encoder = _encoder(len(self.columns), config)
         self.decoder = _decoder(len(self.columns), config)
+        # Before it has learned, the decoder says that no joint turns. Outputs about zero would be rot6d of rotations at
+        # random: half a turn off, where the gradient of the angle jumps.
+        unturned = from_matrices(torch.eye(3).expand(layout.num_joints, 3, 3), layout, torch.zeros(3))  # (D,)
+        with torch.no_grad():
+            self.decoder[-1].bias.copy_(unturned[self.columns])
+            self.decoder[-1].weight.mul_(OUTPUT_SCALE)
         if config.codebook == "ema":
             self.quantizer: nn.Module = EMAQuantizer(
                 config.codebook_size,

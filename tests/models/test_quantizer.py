@@ -80,13 +80,24 @@ def test_ema_update_is_the_formula():
     assert quantizer.num_updates == before["num_updates"] + 1
 
 
+def test_the_nearest_code_is_found_in_a_crowd_far_from_zero():
+    generator = torch.Generator().manual_seed(0)
+    quantizer = StraightThroughQuantizer(64, 32)
+    offset = 100 * torch.ones(32)
+    with torch.no_grad():
+        quantizer.embedding.weight.copy_(offset + 0.01 * torch.randn(64, 32, generator=generator))
+    latents = offset + 0.01 * torch.randn(2, 200, 32, generator=generator)
+    distances = torch.cdist(latents.double(), quantizer.embedding.weight.detach().double()[None])
+    assert torch.equal(quantizer(latents).codes, distances.argmin(dim=2))
+
+
 def test_the_first_codes_are_latents_of_the_first_batch():
     latents = normal(2, 10, 3)
     quantizer = ema(dead_threshold=0.0).train()
     result = quantizer(latents)
     flat = latents.flatten(0, 1)
     distances = (result.latents.flatten(0, 1)[:, None] - flat).norm(dim=-1)
-        assert distances.min(dim=1).values.max() < 5 * REVIVAL_JITTER * flat.std()  # but for the jitter
+    assert distances.min(dim=1).values.max() < 5 * REVIVAL_JITTER * flat.std()  # but for the jitter
     assert result.perplexity > 3
 
 
