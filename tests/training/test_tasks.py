@@ -42,9 +42,9 @@ def test_one_batch_can_be_learned(name):
     task, batch = task_and_batch(name)
     torch.manual_seed(0)
     model = task.build_model().train()
-    optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
+    optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
     first = task.train_step(model, batch)[0].item()
-    for _ in range(60):
+    for _ in range(120):
         optimizer.zero_grad()
         loss, parts = task.train_step(model, batch)
         loss.backward()
