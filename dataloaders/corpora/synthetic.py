@@ -87,21 +87,25 @@ def make_recording(plan: RecordingPlan, script: list[ScriptWord] | None = None) 
         InputError: espeak-ng is not installed.
     """
     script = make_script(plan) if script is None else script
-    speech = speak_script(script, draw_voice(plan.random("voice")), plan.random("stress"), plan.seconds)
+    speech = speak_script(
+        script, draw_voice(plan.random("voice")), stress_rng=plan.random("stress"), seconds=plan.seconds
+    )
     return MadeRecording(speech, make_motion(plan, speech), make_face(plan, speech))
 
 
-def write_recording(folder: Path, plan: RecordingPlan, recording: MadeRecording) -> None:
+def write_recording(folder: Path, plan: RecordingPlan, *, recording: MadeRecording) -> None:
     """Writes the seven files of a recording into `folder`; the last one says that all are there."""
     folder.mkdir(parents=True, exist_ok=True)
+    for left_behind in folder.glob(f".{plan.id}.*partial"):  # by a run that was killed
+        left_behind.unlink(missing_ok=True)
     path = {ending: folder / f"{plan.id}{ending}" for ending in ENDINGS}
     write_bvh(path[".bvh"], recording.movements.bvh)
     write_arkit_json(path[".json"], torch.from_numpy(recording.face.weights).round(decimals=4), FACE_FPS)
     write_wav(path[".wav"], recording.speech.waveform)
-    write_textgrid(path[".TextGrid"], recording.speech, plan.seconds)
-    write_emotion_csv(path[".csv"], plan.emotion, plan.seconds)
-    write_semantic_txt(path[".txt"], recording.speech, plan.seconds)
-    write_causes(path[".causes.json"], plan.id, recording.events)
+    write_textgrid(path[".TextGrid"], recording.speech, seconds=plan.seconds)
+    write_emotion_csv(path[".csv"], plan.emotion, seconds=plan.seconds)
+    write_semantic_txt(path[".txt"], recording.speech, seconds=plan.seconds)
+    write_causes(path[".causes.json"], plan.id, events=recording.events)
 
 
 def make_corpus(out: str | Path, arguments: CorpusArguments, *, num_processes: int = DEFAULT_PROCESSES) -> CorpusReport:
@@ -122,7 +126,9 @@ def make_corpus(out: str | Path, arguments: CorpusArguments, *, num_processes: i
     find_espeak()
     _claim_folder(out, arguments)
     plans = plan_recordings(arguments)
-    missing = [plan for plan in plans if not all((out / plan.speaker / f"{plan.id}{ending}").is_file() for ending in ENDINGS)]
+    missing = [
+        plan for plan in plans if not all((out / plan.speaker / f"{plan.id}{ending}").is_file() for ending in ENDINGS)
+    ]
     found = len(plans) - len(missing)
     if found:
         logger.info("%s: %d of %d recordings are there", out, found, len(plans))
@@ -145,12 +151,14 @@ def _make_all(out: Path, plans: list[RecordingPlan], num_processes: int) -> Iter
         with ProcessPoolExecutor(min(num_processes, len(jobs)), mp_context=context) as pool:
             yield from pool.map(_make_one, jobs)
     except BrokenProcessPool as error:
-        raise InputError(f"{out}: a process was killed, perhaps for want of memory; run the same command again to go on") from error
+        raise InputError(
+            f"{out}: a process was killed, perhaps for want of memory; run the same command again to go on"
+        ) from error
 
 
 def _make_one(job: tuple[Path, RecordingPlan]) -> str:
     out, plan = job
-    write_recording(out / plan.speaker, plan, make_recording(plan))
+    write_recording(out / plan.speaker, plan, recording=make_recording(plan))
     return plan.id
 
 
@@ -165,10 +173,14 @@ def _claim_folder(out: Path, arguments: CorpusArguments) -> None:
             noted = json.loads(path.read_text(encoding="utf-8"))
         except ValueError as error:
             raise InputError(f"{path}: not valid json: {error}; delete {out} or give another --out") from error
-        differs = [f"{key} {noted.get(key)!r}, now {value!r}" for key, value in wanted.items() if noted.get(key) != value]
+        differs = [
+            f"{key} {noted.get(key)!r}, now {value!r}" for key, value in wanted.items() if noted.get(key) != value
+        ]
         if differs:
-            raise InputError(f"{path}: made with other arguments ({'; '.join(differs)}); delete {out} or give another --out")
+            raise InputError(
+                f"{path}: made with other arguments ({'; '.join(differs)}); delete {out} or give another --out"
+            )
         return
-    if out.is_dir() and any(os.scandir(out)):
+    if out.is_dir() and any(not entry.name.endswith(".partial") for entry in os.scandir(out)):
         raise InputError(f"{out}: holds files that are no synthetic corpus; give an empty or new folder as --out")
     write_text_atomic(path, json.dumps(wanted, indent=1) + "\n")

@@ -83,7 +83,7 @@ def standing_height_cm(skeleton: Skeleton) -> float:
     return float(_KNEES * leg - offset[skeleton.index("LeftUpLeg"), 1] + _ankle_height_cm(skeleton))
 
 
-def plant_feet(skeleton: Skeleton, hips_cm: np.ndarray, hips_deg: np.ndarray) -> dict[str, np.ndarray]:
+def plant_feet(skeleton: Skeleton, hips_cm: np.ndarray, *, hips_deg: np.ndarray) -> dict[str, np.ndarray]:
     """Turns the legs so that both feet stay where they stand.
 
     Args:
@@ -104,7 +104,7 @@ def plant_feet(skeleton: Skeleton, hips_cm: np.ndarray, hips_deg: np.ndarray) ->
         reach = (
             np.einsum("tji,tj->ti", hips, ankle - hips_cm) - hip_offset
         )  # from hip to ankle in the frame of the hips
-        thigh_deg, knee_deg = _two_bones(reach, abs(shin[1]), abs(foot[1]))
+        thigh_deg, knee_deg = _two_bones(reach, thigh_cm=abs(shin[1]), shin_cm=abs(foot[1]))
         leg = _matrix(thigh_deg) @ _matrix(knee_deg)
         level = _matrix(np.array([0.0, sign * _FOOT_YAW_DEG, 0.0]))
         foot_matrix = np.swapaxes(hips @ leg, -1, -2) @ level
@@ -113,7 +113,7 @@ def plant_feet(skeleton: Skeleton, hips_cm: np.ndarray, hips_deg: np.ndarray) ->
     return angles
 
 
-def _two_bones(reach: np.ndarray, thigh_cm: float, shin_cm: float) -> tuple[np.ndarray, np.ndarray]:
+def _two_bones(reach: np.ndarray, *, thigh_cm: float, shin_cm: float) -> tuple[np.ndarray, np.ndarray]:
     """Angles of hip (about X and Z) and knee (about X) that bring the ankle to `reach` (T, 3), knee forward."""
     distance = np.linalg.norm(reach, axis=1)
     cos_knee = (distance**2 - thigh_cm**2 - shin_cm**2) / (2 * thigh_cm * shin_cm)

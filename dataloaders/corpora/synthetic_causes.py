@@ -17,8 +17,9 @@ class Movement:
     Attributes:
         targets: joints (BVH spelling) or facial channels that move.
         start_s, end_s: the whole movement.
-        peak_s: a stroke's or nod's moment of greatest speed; the moment of greatest value of a facial channel.
-        amplitude: how far, in `unit` ("deg": largest change of one angle; "weight": of a facial channel; "cm").
+        peak_s: when the hand of a stroke is fastest; when a nod or a facial channel has come farthest.
+        amplitude: how far, in `unit`: "deg" of the angle that changes most in the stroke (of a nod: all joints of the neck
+            together), or "weight" of a facial channel.
     """
 
     targets: tuple[str, ...]
@@ -59,7 +60,7 @@ class CauseEvent:
         return head | ({"values": self.values} if self.values else {})
 
 
-def write_causes(path: Path, recording_id: str, events: Sequence[CauseEvent]) -> None:
+def write_causes(path: Path, recording_id: str, *, events: Sequence[CauseEvent]) -> None:
     """Writes the events in the order of their times."""
     rows = [event.to_dict() for event in sorted(events, key=lambda event: event.time_s)]
     lines = ",\n".join(json.dumps(row, ensure_ascii=False) for row in rows)

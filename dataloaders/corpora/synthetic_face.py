@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dataloaders.corpora.synthetic_causes import CauseEvent, Movement
-from dataloaders.corpora.synthetic_motion import bump, smooth_noise
+from dataloaders.corpora.synthetic_curves import SmoothNoise, bump
 from dataloaders.corpora.synthetic_plan import RecordingPlan
 from dataloaders.corpora.synthetic_speech import Speech
 from emage.motion.arkit import ARKIT_51
@@ -20,8 +20,8 @@ BROW_WEIGHT, BROW_RISE_S, BROW_FALL_S = 0.55, 0.18, 0.40
 LOUD_JAW = 1.35  # a loud vowel opens the mouth wider
 BLINK_S = 0.22
 BLINK_WAIT_S = (1.8, 5.0)
-NOISE_WEIGHT = 0.015
-GLANCE_WEIGHT = 0.12
+NOISE_WEIGHT, NOISE_HZ = 0.015, (0.2, 1.5)
+GLANCE_WEIGHT, GLANCE_HZ = 0.12, (0.1, 0.4)
 REST_S = 0.14  # the mouth closes this long after the last phone
 
 # Weights of the mouth by the sound's shape. A shape that is not told about a channel leaves it at 0.
@@ -93,7 +93,7 @@ def make_face(plan: RecordingPlan, speech: Speech) -> Face:
     blinks, blink_events = _blinks(times_s, rng)
     weights |= mouth | brows | blinks | _glances(times_s, rng)
     values = np.stack([np.broadcast_to(weights[name], times_s.shape) for name in ARKIT_51], axis=1)  # (T, C)
-    noise = NOISE_WEIGHT * (0.5 + 0.2 * smooth_noise(times_s, len(ARKIT_51), (0.2, 1.5), rng))  # 0..NOISE_WEIGHT
+    noise = NOISE_WEIGHT * (0.5 + 0.2 * SmoothNoise(times_s, rng).draw(len(ARKIT_51), NOISE_HZ))  # 0..NOISE_WEIGHT
     still = np.array([name.startswith(("eyeBlink", "mouthPress", "mouthClose")) for name in ARKIT_51])
     return Face(np.clip(values + np.where(still, 0, noise), 0, 1), events + brow_events + blink_events)
 
@@ -150,12 +150,12 @@ def _brows(times_s: np.ndarray, speech: Speech) -> tuple[dict[str, np.ndarray], 
     channels = ("browInnerUp", "browOuterUpLeft", "browOuterUpRight")
     for i in speech.loud:
         phone = speech.phones[i]
-        raised = np.maximum(raised, bump(times_s, phone.middle_s, BROW_RISE_S, BROW_FALL_S))
+        raised = np.maximum(raised, bump(times_s, phone.middle_s, rise_s=BROW_RISE_S, fall_s=BROW_FALL_S))
         start_s, end_s = phone.middle_s - BROW_RISE_S, phone.middle_s + BROW_FALL_S
         movement = Movement(channels, start_s, phone.middle_s, end_s, BROW_WEIGHT, unit="weight")
-        word = speech.words[phone.word].script.text.strip(".,")
+        word = speech.words[phone.word].text
         events.append(CauseEvent("stress", "audio", phone.middle_s, word, (movement,)))
-    return {name: BROW_WEIGHT * raised for name in channels}, events
+    return dict.fromkeys(channels, BROW_WEIGHT * raised), events
 
 
 def _blinks(times_s: np.ndarray, rng: np.random.Generator) -> tuple[dict[str, np.ndarray], list[CauseEvent]]:
@@ -164,7 +164,7 @@ def _blinks(times_s: np.ndarray, rng: np.random.Generator) -> tuple[dict[str, np
     channels = ("eyeBlinkLeft", "eyeBlinkRight")
     blink_s = float(rng.uniform(0.5, BLINK_WAIT_S[1]))
     while blink_s < times_s[-1]:
-        closed = np.maximum(closed, bump(times_s, blink_s, 0.4 * BLINK_S, 0.6 * BLINK_S))
+        closed = np.maximum(closed, bump(times_s, blink_s, rise_s=0.4 * BLINK_S, fall_s=0.6 * BLINK_S))
         movement = Movement(channels, blink_s - 0.4 * BLINK_S, blink_s, blink_s + 0.6 * BLINK_S, 1.0, unit="weight")
         events.append(CauseEvent("blink", None, blink_s, "", (movement,)))
         blink_s += float(rng.uniform(*BLINK_WAIT_S))
@@ -173,7 +173,7 @@ def _blinks(times_s: np.ndarray, rng: np.random.Generator) -> tuple[dict[str, np
 
 def _glances(times_s: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
     """Both eyes wander together: the one looks in where the other looks out."""
-    right, up = smooth_noise(times_s, 2, (0.05, 0.4), rng).T * GLANCE_WEIGHT
+    right, up = SmoothNoise(times_s, rng).draw(2, GLANCE_HZ).T * GLANCE_WEIGHT
     to_right, to_left = np.maximum(right, 0), np.maximum(-right, 0)
     return {
         "eyeLookOutRight": to_right,

@@ -24,9 +24,9 @@ def write_wav(path: Path, waveform: np.ndarray) -> None:
     os.replace(temporary, path)
 
 
-def write_textgrid(path: Path, speech: Speech, seconds: float) -> None:
+def write_textgrid(path: Path, speech: Speech, *, seconds: float) -> None:
     """Writes the tiers `words` (lower case, no punctuation) and `phones` (IPA without stress); silence is "" in both."""
-    words = [(word.script.text.strip(".,").lower(), word.start_s, word.end_s) for word in speech.words]
+    words = [(word.text.lower(), word.start_s, word.end_s) for word in speech.words]
     phones = [(phone.ipa, phone.start_s, phone.end_s) for phone in speech.phones]
     lines = ['File type = "ooTextFile"', 'Object class = "TextGrid"', "", "xmin = 0", f"xmax = {seconds:g}"]
     lines += ["tiers? <exists>", "size = 2", "item []:"]
@@ -35,17 +35,21 @@ def write_textgrid(path: Path, speech: Speech, seconds: float) -> None:
         lines += [f"    item [{number}]:", '        class = "IntervalTier"', f'        name = "{name}"']
         lines += ["        xmin = 0", f"        xmax = {seconds:g}", f"        intervals: size = {len(intervals)}"]
         for i, (text, start_s, end_s) in enumerate(intervals, start=1):
-            lines += [f"        intervals [{i}]:", f"            xmin = {start_s:.6g}", f"            xmax = {end_s:.6g}"]
+            lines += [
+                f"        intervals [{i}]:",
+                f"            xmin = {start_s:.7g}",
+                f"            xmax = {end_s:.7g}",
+            ]
             lines += [f'            text = "{text}"']
     write_text_atomic(path, "\n".join(lines) + "\n")
 
 
-def write_emotion_csv(path: Path, emotion: int, seconds: float) -> None:
+def write_emotion_csv(path: Path, emotion: int, *, seconds: float) -> None:
     """One row: name, start, end, duration, number of the emotion."""
     write_text_atomic(path, f"{emotion:02d}_{EMOTIONS[emotion]},0,{seconds:g},{seconds:g},{emotion}\n")
 
 
-def write_semantic_txt(path: Path, speech: Speech, seconds: float) -> None:
+def write_semantic_txt(path: Path, speech: Speech, *, seconds: float) -> None:
     """Rows of type, start, end, duration, score, keyword: gestures around their keywords, beats between them."""
     rows: list[tuple[str, float, float, float, str]] = []
     reached_s = 0.0
@@ -55,7 +59,7 @@ def write_semantic_txt(path: Path, speech: Speech, seconds: float) -> None:
         start_s, end_s = word.start_s - KEYWORD_LABEL_S[0], min(word.end_s + KEYWORD_LABEL_S[1], seconds)
         if start_s > reached_s:
             rows.append((BEAT_GESTURE[0], reached_s, start_s, BEAT_GESTURE[1], ""))
-        rows.append((word.script.keyword.semantic_type, start_s, end_s, word.script.keyword.score, word.script.text))
+        rows.append((word.script.keyword.semantic_type, start_s, end_s, word.script.keyword.score, word.text))
         reached_s = end_s
     if reached_s < seconds:
         rows.append((BEAT_GESTURE[0], reached_s, seconds, BEAT_GESTURE[1], ""))

@@ -10,18 +10,21 @@ from dataclasses import dataclass
 import numpy as np
 
 from dataloaders.corpora.synthetic_causes import CauseEvent, Movement
+from dataloaders.corpora.synthetic_curves import minimum_jerk
 from dataloaders.corpora.synthetic_people import ArmPose, EmotionStyle, SpeakerStyle
 from dataloaders.corpora.synthetic_speech import Speech
 
 SIDES = ("Right", "Left")
 ARM_JOINTS = ("Arm", "ForeArm", "Hand")
 
+_BODY_FIELDS = ArmPose._fields[: ArmPose._fields.index("index")]  # without the fingers
+
 # At tempo 1.
-PREPARATION_S = 0.64
-STROKE_S = 0.24
+PREPARATION_S = 0.70
+STROKE_S = 0.28
 BEAT_HOLD_S = 0.14
 KEYWORD_HOLD_S = 0.40
-RETRACTION_S = 0.70
+RETRACTION_S = 0.85
 MIN_HOLD_S = 0.04
 ELBOW_DEG = (5.0, 142.0)
 
@@ -39,7 +42,9 @@ class KeywordGesture:
     both_arms: bool = False
 
 
-def _gesture(prepared: dict[str, float], apex: dict[str, float], hand: dict[str, float], *, both_arms: bool = False) -> KeywordGesture:
+def _gesture(
+    prepared: dict[str, float], apex: dict[str, float], hand: dict[str, float], *, both_arms: bool = False
+) -> KeywordGesture:
     return KeywordGesture(ArmPose(**prepared, **hand), ArmPose(**apex, **hand), both_arms)
 
 
@@ -56,8 +61,12 @@ KEYWORD_GESTURES = {
     "there": _gesture(_angles(-30, -70, 96, 112, -40, 10), _angles(-58, -58, 84, 28, -30, 0), _POINTING),
     "two": _gesture(_angles(-24, -74, 112, 78, -40, -10), _angles(-34, -66, 96, 132, -70, 14), _TWO_FINGERS),
     "high": _gesture(_angles(-30, -72, 104, 96, -40, 0), _angles(-84, -60, 88, 52, -25, 12), _OPEN_HAND),
-    "whole": _gesture(_angles(-46, -78, 124, 86, -60, 0), _angles(-40, -42, 72, 66, -100, 0), _OPEN_HAND, both_arms=True),
-    "peace": _gesture(_angles(-28, -74, 118, 106, -70, 6), _angles(-36, -60, 82, 52, -140, -12), _OPEN_HAND, both_arms=True),
+    "whole": _gesture(
+        _angles(-40, -74, 104, 84, -60, 0), _angles(-40, -48, 80, 66, -95, 0), _OPEN_HAND, both_arms=True
+    ),
+    "peace": _gesture(
+        _angles(-28, -72, 100, 100, -70, 6), _angles(-36, -60, 82, 52, -140, -12), _OPEN_HAND, both_arms=True
+    ),
 }
 
 
@@ -82,7 +91,9 @@ class ArmTracks:
     events: list[CauseEvent]
 
 
-def arm_tracks(times_s: np.ndarray, speech: Speech, style: SpeakerStyle, emotion: EmotionStyle, rng: np.random.Generator) -> ArmTracks:
+def arm_tracks(
+    times_s: np.ndarray, speech: Speech, *, style: SpeakerStyle, emotion: EmotionStyle, rng: np.random.Generator
+) -> ArmTracks:
     """Gestures of a whole recording.
 
     Args:
@@ -92,14 +103,15 @@ def arm_tracks(times_s: np.ndarray, speech: Speech, style: SpeakerStyle, emotion
         emotion: scales and hastens.
         rng: small differences of size from stroke to stroke.
     """
-    strokes = _strokes(speech, style, emotion, rng)
+    strokes = _beats(speech, style, emotion=emotion, rng=rng) + _keyword_strokes(speech, style, emotion=emotion)
+    strokes.sort(key=lambda stroke: stroke.time_s)
     rest = style.rest._replace(upper_z=style.rest.upper_z + emotion.open_deg)
     poses: dict[str, np.ndarray] = {}
     movements: dict[int, list[Movement]] = {i: [] for i in range(len(strokes))}
     for side in SIDES:
         own = [i for i, stroke in enumerate(strokes) if side in stroke.sides]
-        keys, spans = _key_poses([strokes[i] for i in own], rest, emotion.tempo)
-        poses[side] = _minimum_jerk(times_s, keys)
+        keys, spans = _key_poses([strokes[i] for i in own], rest, tempo=emotion.tempo)
+        poses[side] = _between_keys(times_s, keys)
         for i, (start_s, end_s) in zip(own, spans, strict=True):
             amplitude = float(np.abs(np.subtract(strokes[i].apex, strokes[i].prepared)[: len(_BODY_FIELDS)]).max())
             joints = tuple(side + name for name in ARM_JOINTS)
@@ -111,44 +123,50 @@ def arm_tracks(times_s: np.ndarray, speech: Speech, style: SpeakerStyle, emotion
     return ArmTracks(poses, events + _homophones(speech))
 
 
-_BODY_FIELDS = ArmPose._fields[: ArmPose._fields.index("index")]  # without the fingers
-
-
 def dominant_side(style: SpeakerStyle) -> str:
     """The hand that makes one-handed keyword gestures; the right one of people who beat with both."""
     return "Left" if style.handedness == "left" else "Right"
 
 
-def _strokes(speech: Speech, style: SpeakerStyle, emotion: EmotionStyle, rng: np.random.Generator) -> list[Stroke]:
+def _beats(speech: Speech, style: SpeakerStyle, *, emotion: EmotionStyle, rng: np.random.Generator) -> list[Stroke]:
+    """A stroke for each loud syllable."""
     strokes = []
     sides = SIDES if style.handedness == "both" else (dominant_side(style),)
     for i in speech.loud:
         phone = speech.phones[i]
         size = emotion.amplitude * float(rng.uniform(0.92, 1.08))
-        prepared, apex = (_scaled(style.rest, pose, size) for pose in _beat(style))
-        word = speech.words[phone.word].script.text.strip(".,")
+        prepared, apex = (_scaled(style.rest, pose, size=size) for pose in _beat(style))
+        word = speech.words[phone.word].text
         strokes.append(Stroke("stress", word, phone.middle_s, sides, prepared, apex, BEAT_HOLD_S))
+    return strokes
+
+
+def _keyword_strokes(speech: Speech, style: SpeakerStyle, *, emotion: EmotionStyle) -> list[Stroke]:
+    """A stroke for each keyword, and none for its twin."""
+    strokes = []
     for w, word in enumerate(speech.words):
         if not word.script.is_keyword:
             continue
         vowel = max((phone for phone in speech.phones if phone.word == w), key=lambda phone: phone.stress)
-        gesture = KEYWORD_GESTURES[word.script.text]
+        gesture = KEYWORD_GESTURES[word.text]
         size = emotion.amplitude**0.4  # a gesture that means something keeps its form
-        prepared, apex = (_scaled(style.rest, pose, size) for pose in (gesture.prepared, gesture.apex))
+        prepared, apex = (_scaled(style.rest, pose, size=size) for pose in (gesture.prepared, gesture.apex))
         who = SIDES if gesture.both_arms else (dominant_side(style),)
-        strokes.append(Stroke("keyword", word.script.text, vowel.middle_s, who, prepared, apex, KEYWORD_HOLD_S))
-    return sorted(strokes, key=lambda stroke: stroke.time_s)
+        strokes.append(Stroke("keyword", word.text, vowel.middle_s, who, prepared, apex, KEYWORD_HOLD_S))
+    return strokes
 
 
 def _homophones(speech: Speech) -> list[CauseEvent]:
     twins = [word for word in speech.words if word.script.keyword and not word.script.is_keyword]
-    return [CauseEvent("homophone", "text", (word.start_s + word.end_s) / 2, word.script.text) for word in twins]
+    return [CauseEvent("homophone", "text", (word.start_s + word.end_s) / 2, word.text) for word in twins]
 
 
 def _beat(style: SpeakerStyle) -> tuple[ArmPose, ArmPose]:
     """A beat goes down and outward, the palm turning up as the speaker's style has it."""
     c = style.centre
-    prepared = c._replace(elbow_z=c.elbow_z + style.lift_deg, elbow_x=c.elbow_x + 6, hand_z=c.hand_z + 16, upper_x=c.upper_x - 6)
+    prepared = c._replace(
+        elbow_z=c.elbow_z + style.lift_deg, elbow_x=c.elbow_x + 6, hand_z=c.hand_z + 16, upper_x=c.upper_x - 6
+    )
     apex = c._replace(
         elbow_z=c.elbow_z - style.lift_deg,
         elbow_x=c.elbow_x - style.outward_deg,
@@ -159,41 +177,46 @@ def _beat(style: SpeakerStyle) -> tuple[ArmPose, ArmPose]:
     return prepared._replace(activity=0.7), apex._replace(activity=1.0)
 
 
-def _scaled(rest: ArmPose, pose: ArmPose, size: float) -> ArmPose:
+def _scaled(rest: ArmPose, pose: ArmPose, *, size: float) -> ArmPose:
     """The pose at `size` times its distance from rest, as far as an elbow bends; fingers keep their shape."""
     moved = {name: getattr(rest, name) + size * (getattr(pose, name) - getattr(rest, name)) for name in _BODY_FIELDS}
     moved["elbow_z"] = min(max(moved["elbow_z"], ELBOW_DEG[0]), ELBOW_DEG[1])
     return pose._replace(**moved, activity=size * (pose.activity or 1.0))
 
 
-def _key_poses(strokes: list[Stroke], rest: ArmPose, tempo: float) -> tuple[list[tuple[float, ArmPose]], list[tuple[float, float]]]:
+def _key_poses(
+    strokes: list[Stroke], rest: ArmPose, *, tempo: float
+) -> tuple[list[tuple[float, ArmPose]], list[tuple[float, float]]]:
     """Poses at which the arm stands still, with their times, and start and end of each stroke's whole movement.
 
     Where the next preparation comes too early, the arm holds and goes on from there instead of returning to rest.
     """
     keys: list[tuple[float, ArmPose]] = [(0.0, rest)]
     spans: list[tuple[float, float]] = []
+    half_s = STROKE_S / tempo / 2
     for i, stroke in enumerate(strokes):
-        stroke_start_s, stroke_end_s = stroke.time_s - STROKE_S / tempo / 2, stroke.time_s + STROKE_S / tempo / 2
-        start_s = max(stroke_start_s - PREPARATION_S / tempo, keys[-1][0] + MIN_HOLD_S)
-        keys += [(start_s, keys[-1][1]), (stroke_start_s, stroke.prepared), (stroke_end_s, stroke.apex)]
-        release_s = stroke_end_s + stroke.hold_s / tempo
-        rested_s = release_s + RETRACTION_S / tempo
-        following = strokes[i + 1].time_s - (STROKE_S / 2 + PREPARATION_S) / tempo if i + 1 < len(strokes) else np.inf
-        if rested_s <= following:
-            keys += [(release_s, stroke.apex), (rested_s, rest)]
-        spans.append((start_s, min(rested_s, following)))
+        start_s = max(stroke.time_s - half_s - PREPARATION_S / tempo, keys[-1][0] + MIN_HOLD_S)
+        apex_s = stroke.time_s + half_s
+        keys += [(start_s, keys[-1][1]), (stroke.time_s - half_s, stroke.prepared), (apex_s, stroke.apex)]
+        release_s = apex_s + stroke.hold_s / tempo
+        end_s = release_s + RETRACTION_S / tempo
+        if i + 1 < len(strokes):
+            next_start_s = max(strokes[i + 1].time_s - half_s - PREPARATION_S / tempo, apex_s + MIN_HOLD_S)
+            if end_s > next_start_s:
+                spans.append((start_s, next_start_s))
+                continue
+        keys += [(release_s, stroke.apex), (end_s, rest)]
+        spans.append((start_s, end_s))
     assert all(a[0] < b[0] for a, b in zip(keys, keys[1:], strict=False)), "strokes are too close"
     return keys, spans
 
 
-def _minimum_jerk(times_s: np.ndarray, keys: list[tuple[float, ArmPose]]) -> np.ndarray:
-    """(T, P) poses between key poses. Source: Flash and Hogan 1985, rest-to-rest movement."""
+def _between_keys(times_s: np.ndarray, keys: list[tuple[float, ArmPose]]) -> np.ndarray:
+    """(T, P) poses on the way from key pose to key pose."""
     key_times = np.array([time_s for time_s, _ in keys])
     poses = np.array([pose for _, pose in keys])
     before = np.clip(np.searchsorted(key_times, times_s, side="right") - 1, 0, len(keys) - 1)
     after = np.minimum(before + 1, len(keys) - 1)
     span = np.where(after > before, key_times[after] - key_times[before], 1.0)
-    s = np.clip((times_s - key_times[before]) / span, 0, 1)
-    weight = s**3 * (10 - 15 * s + 6 * s**2)
+    weight = minimum_jerk((times_s - key_times[before]) / span)
     return poses[before] + weight[:, None] * (poses[after] - poses[before])

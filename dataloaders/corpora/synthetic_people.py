@@ -81,10 +81,10 @@ class EmotionStyle:
 EMOTION_STYLES = (
     EmotionStyle("neutral", 1.0, 1.0, 0, 0, 0, 0, 1.0),
     EmotionStyle("happiness", 1.2, 1.15, -2, -4, 2, 5, 1.4),
-    EmotionStyle("anger", 1.35, 1.3, 5, 3, 5, 7, 1.2),
+    EmotionStyle("anger", 1.3, 1.25, 5, 3, 5, 7, 1.2),
     EmotionStyle("sadness", 0.65, 0.75, 7, 11, -3, -4, 0.6),
     EmotionStyle("contempt", 0.8, 0.9, -4, -7, 0, 2, 0.8),
-    EmotionStyle("surprise", 1.2, 1.25, -5, -5, 6, 6, 1.1),
+    EmotionStyle("surprise", 1.15, 1.2, -5, -5, 6, 6, 1.1),
     EmotionStyle("fear", 0.75, 1.2, 3, 5, 9, -6, 0.7),
     EmotionStyle("disgust", 0.9, 0.85, -6, 4, 3, -3, 0.9),
 )

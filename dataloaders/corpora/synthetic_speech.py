@@ -7,6 +7,7 @@ Shapes: S samples.
 """
 
 import json
+import math
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -15,7 +16,6 @@ from pathlib import Path
 import numpy as np
 import soxr
 
-from dataloaders.corpora import espeak_process
 from dataloaders.corpora.synthetic_text import ScriptWord, script_text, word_positions
 from emage.errors import InputError
 
@@ -25,9 +25,9 @@ TAIL_S = 0.3  # silence behind the last word
 BASE_PEAK = 0.25  # of the whole recording before any syllable is made loud
 LOUD_GAIN = 2.8  # 9 dB
 RAMP_S = 0.04
-MIN_STRESS_GAP_S = 0.9  # between two loud syllables: a stroke needs its preparation
-LOUD_SHARE = 0.55  # a coin for each stressed syllable beyond that gap
-SLOT_GAP_S = 1.15 # no loud syllable this close to a keyword or its twin
+MIN_STRESS_GAP_S = 1.0  # between two loud syllables: a stroke needs its preparation
+LOUD_SHARE = 0.6  # a coin for each stressed syllable beyond that gap
+SLOT_GAP_S = 1.15  # no loud syllable this close to a keyword or its twin
 PRIMARY_STRESS = "\u02c8"
 _STRESS_MARKS = PRIMARY_STRESS + "\u02cc"
 
@@ -50,6 +50,11 @@ class SpokenWord:
     script: ScriptWord
     start_s: float
     end_s: float
+
+    @property
+    def text(self) -> str:
+        """The word without punctuation."""
+        return self.script.text.strip(".,")
 
 
 @dataclass(frozen=True)
@@ -83,7 +88,7 @@ def draw_voice(rng: np.random.Generator) -> Voice:
     return Voice(VOICES[int(rng.integers(len(VOICES)))], int(rng.integers(155, 186)), int(rng.integers(35, 66)))
 
 
-def speak_script(script: list[ScriptWord], voice: Voice, stress_rng: np.random.Generator, seconds: float) -> Speech:
+def speak_script(script: list[ScriptWord], voice: Voice, *, stress_rng: np.random.Generator, seconds: float) -> Speech:
     """Speaks a script for so many seconds.
 
     Args:
@@ -128,7 +133,7 @@ def _run_espeak(text: str, voice: Voice) -> tuple[dict, np.ndarray]:
         "pitch": voice.pitch,
         "text": text,
     }
-    command = [sys.executable, "-I", str(Path(espeak_process.__file__).resolve())]
+    command = [sys.executable, "-I", str(Path(__file__).with_name("espeak_process.py").resolve())]
     result = subprocess.run(command, input=json.dumps(request).encode(), capture_output=True, check=False)
     if result.returncode != 0:
         reason = result.stderr.decode(errors="replace").strip().splitlines()[-1:] or [f"exit code {result.returncode}"]
@@ -150,9 +155,11 @@ def _align(script: list[ScriptWord], header: dict) -> tuple[list[SpokenWord], li
         word = int(np.searchsorted(starts, position, side="right")) - 1
         stress = 2 if ipa.startswith(PRIMARY_STRESS) else int(ipa != bare)
         phones.append(SpokenPhone(bare, LEAD_S + sample / sample_rate, LEAD_S + stop / sample_rate, word, stress))
+    phones_of_word: list[list[SpokenPhone]] = [[] for _ in script]
+    for phone in phones:
+        phones_of_word[phone.word].append(phone)
     words = []
-    for i, script_word in enumerate(script):
-        own = [phone for phone in phones if phone.word == i]
+    for script_word, own in zip(script, phones_of_word, strict=True):
         assert own, f"espeak-ng gave no phone for {script_word.text!r}"
         words.append(SpokenWord(script_word, own[0].start_s, own[-1].end_s))
     return words, phones
@@ -185,11 +192,12 @@ def _choose_loud(words: list[SpokenWord], phones: list[SpokenPhone], rng: np.ran
 
 def _gain(num_samples: int, phones: list[SpokenPhone], loud: list[int]) -> np.ndarray:
     """(S,) 1, and LOUD_GAIN over each loud syllable (its vowel and the consonant before), with smooth flanks."""
-    times_s = np.arange(num_samples) / SAMPLE_RATE
     gain = np.ones(num_samples)
     for i in loud:
         starts_with = phones[i - 1] if i and phones[i - 1].word == phones[i].word else phones[i]
         start_s, stop_s = starts_with.start_s - RAMP_S, phones[i].end_s + RAMP_S
+        around = slice(max(0, math.floor(start_s * SAMPLE_RATE)), math.ceil(stop_s * SAMPLE_RATE))
+        times_s = np.arange(around.start, min(around.stop, num_samples)) / SAMPLE_RATE
         rise = np.clip(np.minimum(times_s - start_s, stop_s - times_s) / RAMP_S, 0, 1)
-        gain = np.maximum(gain, 1 + (LOUD_GAIN - 1) * (0.5 - 0.5 * np.cos(np.pi * rise)))
+        gain[around] = np.maximum(gain[around], 1 + (LOUD_GAIN - 1) * (0.5 - 0.5 * np.cos(np.pi * rise)))
     return gain

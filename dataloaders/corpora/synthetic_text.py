@@ -34,14 +34,28 @@ KEYWORDS = (
 )
 KEYWORD_SHARE = 0.6  # of the slots that hold the keyword, not its twin
 
-_NAMES = ("Martin", "Sarah", "Peter", "Linda", "Robert", "Anna", "Oliver", "Emma")
-_VERBS = ("painted", "carried", "found", "opened", "mended", "forgot", "borrowed", "noticed", "sold")
-_ADJECTIVES = ("little", "yellow", "heavy", "quiet", "broken", "famous", "narrow", "golden")
-_NOUNS = ("window", "basket", "letter", "garden", "ladder", "bottle", "camera", "bridge", "picture", "blanket")
-# No "in the" and the like: espeak-ng says some pairs of small words as one, without the time of the second.
-_PLACES = ("last Monday", "every summer", "after dinner", "behind our station", "near this river", "without any reason")
-_PLAIN = ("{name} {verb} the {adjective} {noun} {place}.", "That {adjective} {noun}, {name} {verb} {place}.")
-_SLOT = ("Then {name} said {slot} once more.", "The word {slot} came up again.", "{name} wrote {slot} beside every {noun}.")
+# What the templates below choose from. No "in the" and the like: espeak-ng says some pairs of small words as one, without the
+# time of the second.
+CHOICES = {
+    "name": ("Martin", "Sarah", "Peter", "Linda", "Robert", "Anna", "Oliver", "Emma"),
+    "verb": ("painted", "carried", "found", "opened", "mended", "forgot", "borrowed", "noticed", "sold"),
+    "adjective": ("little", "yellow", "heavy", "quiet", "broken", "famous", "narrow", "golden"),
+    "noun": ("window", "basket", "letter", "garden", "ladder", "bottle", "camera", "bridge", "picture", "blanket"),
+    "place": (
+        "last Monday",
+        "every summer",
+        "after dinner",
+        "behind our station",
+        "near this river",
+        "without any reason",
+    ),
+}
+PLAIN_SENTENCES = ("{name} {verb} the {adjective} {noun} {place}.", "That {adjective} {noun}, {name} {verb} {place}.")
+SLOT_SENTENCES = (
+    "Then {name} said {slot} once more.",
+    "The word {slot} came up again.",
+    "{name} wrote {slot} beside every {noun}.",
+)
 
 
 @dataclass(frozen=True)
@@ -64,7 +78,7 @@ def write_script(rng: np.random.Generator, num_sentences: int) -> list[ScriptWor
 
 def swap_homophones(script: list[ScriptWord]) -> list[ScriptWord]:
     """The script of the same sound in which every keyword has become its twin, and every twin its keyword."""
-    return [_slot_word(word.keyword, not word.is_keyword) if word.keyword else word for word in script]
+    return [_slot_word(word.keyword, is_keyword=not word.is_keyword) if word.keyword else word for word in script]
 
 
 def script_text(script: list[ScriptWord]) -> str:
@@ -79,23 +93,14 @@ def word_positions(script: list[ScriptWord]) -> list[int]:
 
 
 def _sentence(rng: np.random.Generator, *, has_slot: bool) -> list[ScriptWord]:
-    def pick(choices: tuple) -> str:
+    def pick(choices: tuple[str, ...]) -> str:
         return choices[int(rng.integers(len(choices)))]
 
-    template = pick(_SLOT if has_slot else _PLAIN)
-    keyword = KEYWORDS[int(rng.integers(len(KEYWORDS)))]
-    is_keyword = bool(rng.random() < KEYWORD_SHARE)
-    words: list[ScriptWord] = []
-    for part in template.split():
-        if part == "{slot}":
-            words.append(_slot_word(keyword, is_keyword))
-            continue
-        text = part.format(
-            name=pick(_NAMES), verb=pick(_VERBS), adjective=pick(_ADJECTIVES), noun=pick(_NOUNS), place=pick(_PLACES)
-        )
-        words += [ScriptWord(word) for word in text.split()]
-    return words
+    template = pick(SLOT_SENTENCES if has_slot else PLAIN_SENTENCES)
+    slot = _slot_word(KEYWORDS[int(rng.integers(len(KEYWORDS)))], is_keyword=bool(rng.random() < KEYWORD_SHARE))
+    chosen = {kind: pick(choices) for kind, choices in CHOICES.items()}
+    return [slot if word == "{slot}" else ScriptWord(word) for word in template.format(slot="{slot}", **chosen).split()]
 
 
-def _slot_word(keyword: Keyword, is_keyword: bool) -> ScriptWord:
+def _slot_word(keyword: Keyword, *, is_keyword: bool) -> ScriptWord:
     return ScriptWord(keyword.word if is_keyword else keyword.twin, keyword, is_keyword)
