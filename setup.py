@@ -26,8 +26,12 @@ CORE = [
     "scipy>=1.11",
     "matplotlib>=3.8",
     "tqdm>=4.60",
+    "pillow>=10",
 ]
 DEMO = ["espeakng-loader>=0.2.4"]  # GPL library: speaks the sentences of the synthetic corpus
+VIDEO = ["imageio-ffmpeg>=0.5"]  # reads and writes mp4
+# Networks that fetch their weights themselves; not part of `all`.
+VIDEO_METRICS = ["clean-fid", "lpips", "cpbd", "face-alignment", "torchvision", "scikit-image"]
 DEV = ["pytest>=8", "bvhio>=1.5", "pytest-xdist>=3.5", "hypothesis>=6.100", "ruff>=0.6", "pre-commit>=3.5"]
 
 setup(
@@ -44,6 +48,12 @@ setup(
         "dataloaders": ["**/*.json", "**/*.txt"],
     },
     install_requires=CORE,
-    extras_require={"dev": DEV, "demo": DEMO, "all": DEV + DEMO},
+    extras_require={
+        "dev": DEV,
+        "demo": DEMO,
+        "video": VIDEO,
+        "video-metrics": VIDEO_METRICS,
+        "all": DEV + DEMO + VIDEO,
+    },
     entry_points={"console_scripts": ["emage = emage.cli:main"]},
 )

@@ -1,4 +1,4 @@
-"""The `emage` command: what a person does with a trained model. Today it has one part, `emage info`."""
+"""The `emage` command: `emage info` and `emage evaluate singinghead`."""
 
 import argparse
 import sys
@@ -13,10 +13,12 @@ from emage.config import Config, load_config
 from emage.errors import InputError, one_line_errors
 from emage.generation import checkpoint_in
 from emage.models import MODELS
+from emage.singinghead_suite.command import add_singinghead_parser
 
 EXAMPLES = """examples:
   emage info configs/beat/camn.yaml
   emage info runs/demo/camn/best
+  emage evaluate singinghead --root eval_folder
 """
 
 
@@ -96,6 +98,8 @@ def main(argv: list[str] | None = None) -> int:
     )
     info.add_argument("path", type=Path, metavar="CHECKPOINT_OR_CONFIG")
     info.set_defaults(run=_info)
+    evaluate = commands.add_parser("evaluate", help="score folders of results")
+    add_singinghead_parser(evaluate.add_subparsers(dest="suite", required=True, metavar="SUITE"))
     arguments = parser.parse_args(argv)
     return arguments.run(arguments)
 

@@ -22,6 +22,7 @@ import numpy as np
 import soundfile
 import textgrid
 import torch
+from benchmark_metrics import measure_metrics
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
@@ -46,6 +47,7 @@ EXAMPLE = """
 examples:
   python tools/benchmark.py data
   python tools/benchmark.py data data.root=DIR --recordings 12 --seconds 5
+  python tools/benchmark.py metrics
 """
 ROOT = Path(__file__).resolve().parents[1]
 DEFAULT_CONFIG = ROOT / "configs" / "demo" / "motion_autoencoder.yaml"
@@ -61,7 +63,7 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, epilog=EXAMPLE, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("what", choices=["data"], help="what to measure")
+    parser.add_argument("what", choices=["data", "metrics"], help="what to measure")
     parser.add_argument(
         "--recordings", type=int, default=6, metavar="N", help="how many; fewer are repeated under new names"
     )
@@ -69,6 +71,9 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("overrides", nargs="*", metavar="data.KEY=VALUE", help="e.g. data.root=DIR")
     arguments = parser.parse_intermixed_args(argv)
     torch.set_num_threads(1)
+    if arguments.what == "metrics":
+        print(json.dumps(measure_metrics(), indent=1))
+        return 0
     given_root = any(item.startswith("data.root=") for item in arguments.overrides)
     config = load_config(DEFAULT_CONFIG, arguments.overrides).data
     with tempfile.TemporaryDirectory(prefix="benchmark_") as folder:

@@ -41,7 +41,7 @@ class Recording:
 
 
 def measure_metrics(
-    *, minutes: float = 60.0, recording_s: float = 60.0, fps: float = 15.0, threads: int = 2, network: bool = True
+    *, minutes: float = 60.0, recording_s: float = 60.0, fps: float = 15.0, threads: int = 1, network: bool = True
 ) -> dict[str, Any]:
     """Times each metric over `minutes` of motion in recordings of `recording_s` seconds.
 
@@ -49,7 +49,7 @@ def measure_metrics(
         minutes: of motion, generated and real alike.
         recording_s: length of a recording.
         fps: frames per second.
-        threads: of torch.
+        threads: of torch; more than one helps on an idle machine alone, where another program runs they wait for it.
         network: FGD on a motion autoencoder of the published size too (with random weights: the work is the same).
 
     Returns:

@@ -1,12 +1,11 @@
 """Beat alignment (BC): do the turning points of the arms fall on the onsets of the speech?
 
-For every onset the distance d to the nearest beat of the motion counts exp(-d^2 / (2 sigma^2)). Two variants:
+For every onset the distance d to the nearest beat of the motion counts exp(-d^2 / (2 sigma^2)). Three variants:
 
 `corrected`: onsets and beats in true seconds; elbows and wrists (or the arms' rotations) by NAME; a beat is a minimum
     of speed that stands out of the joint's own movement; mean over the joints. sigma is 0.1 s: with the published 0.3 s
     beats thrown at random score some 0.8 on speech, and little room is left above. 0.1 to 0.3 are sensible.
-`beat2022`: the published code with its faults: the times of the onsets are those of 22.05 kHz audio (at 16 kHz shrunk
-    to 0.73), and the one "right wrist" is the angles of the second ring finger joint. For comparison with its numbers.
+`beat2022`, `emage2024`: the published codes with their faults (beat_published.py), for comparison with their numbers.
 
 A score says little by itself, since many beats are always near something. So every result stands beside two chance
 levels, made from the same onsets and as many beats: beats thrown uniformly, and the motion's own shifted circularly.
@@ -14,120 +13,116 @@ levels, made from the same onsets and as many beats: beats thrown uniformly, and
 Shapes: T frames, S samples, D columns, J joints, N onsets, M motion beats.
 """
 
+import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
-from scipy.signal import argrelextrema, find_peaks
 
 from emage.errors import InputError
+from emage.metrics import beat_published as published
+from emage.metrics.beat_onsets import audio_onsets, mean_alignment, speed_minima
+from emage.metrics.recording_sums import RecordingSums, check_finite, ratio
 from emage.motion import rotation
 from emage.motion.convert import convert, to_matrices
-from emage.motion.layout import Layout, get_layout
+from emage.motion.layout import LAYOUTS, Layout, get_layout
 from emage.motion.skeleton import canonical_name
 
-SIGMA_S = {"corrected": 0.1, "beat2022": 0.3}
-ONSET_HOP_S = 0.01
+SIGMA_S = {"corrected": 0.1, "beat2022": published.SIGMA_S, "emage2024": published.SIGMA_S}
 POSITION_JOINTS = ("RightForeArm", "RightHand", "LeftForeArm", "LeftHand")  # elbows and wrists
+SMPLX_POSITION_JOINTS = ("right_elbow", "right_wrist", "left_elbow", "left_wrist")
 ROTATION_JOINTS = ("RightArm", "RightForeArm", "RightHand", "LeftArm", "LeftForeArm", "LeftHand")
-MIN_BEAT_DISTANCE_S = 0.13  # two frames at 15 fps, as published
-MIN_PROMINENCE = 0.2  # of the joint's mean speed; shallower minima are jitter
-MIN_MEAN_SPEED = 0.5  # cm/s or degrees/s; slower on average is a joint at rest, and its minima are rounding
-PUBLISHED_LAYOUT, PUBLISHED_JOINT, PUBLISHED_ORDER = "beat_141", "RightHandRing2", 2
+ANGLE_LAYOUTS = ("beat_141", "beat_full")
 
 
-def audio_onsets(waveform: ArrayLike, sample_rate: int, *, variant: str = "corrected") -> np.ndarray:
-    """Times of the onsets in speech.
+def beat_alignment(
+    motion_deg: ArrayLike,
+    waveform: ArrayLike,
+    sample_rate: int,
+    fps: float,
+    variant: str = "corrected",
+    sigma_s: float | None = None,
+) -> float:
+    """Beat alignment of one recording by its joint angles; higher is better, but see the chance level of `BeatAlign`.
 
     Args:
-        waveform: (S,).
+        motion_deg: (T, 141) in beat_141 or (T, 228) in beat_full, Euler degrees.
+        waveform: (S,) speech that starts with the motion.
         sample_rate: samples per second.
-        variant: `corrected`, or `beat2022` with its shrunk times.
-
-    Returns:
-        (N,) float64 seconds, rising.
-    """
-    import librosa  # the first call compiles for seconds; nothing else here needs it
-
-    waveform = np.array(waveform, dtype=np.float32)
-    if not waveform.any():
-        return np.zeros(0)
-    if variant == "beat2022":
-        envelope = librosa.onset.onset_strength(y=waveform, sr=sample_rate)
-        onsets = librosa.onset.onset_detect(onset_envelope=envelope, backtrack=False)
-        loudness = librosa.feature.rms(S=np.abs(librosa.stft(waveform)))[0]
-        onsets = librosa.onset.onset_backtrack(onsets, loudness) if len(onsets) else onsets
-        return librosa.frames_to_time(onsets)  # the published fault: 22050 Hz whatever the sample rate
-    hop_samples = max(round(ONSET_HOP_S * sample_rate), 1)
-    frames = librosa.onset.onset_detect(y=waveform, sr=sample_rate, hop_length=hop_samples)
-    return np.asarray(frames) * hop_samples / sample_rate
-
-
-def speed_minima(speed: ArrayLike, fps: float) -> np.ndarray:
-    """Beats of one joint: the minima of its speed that stand out.
-
-    Args:
-        speed: (T - 1,) from frame to frame, cm/s or degrees/s.
         fps: frames per second.
+        variant: `corrected` or `beat2022`.
+        sigma_s: tolerance in seconds; None: 0.1 (`corrected`) or 0.3 (`beat2022`).
 
     Returns:
-        (M,) float64 seconds; a step lies half way between its frames.
+        From 0 to 1; 0 where there is no onset or no beat.
+
+    Raises:
+        InputError: another variant, another number of columns, or values that are not finite.
     """
-    speed = np.asarray(speed, dtype=np.float64)
-    if len(speed) < 3 or speed.mean() < MIN_MEAN_SPEED:
-        return np.zeros(0)
-    distance = max(round(MIN_BEAT_DISTANCE_S * fps), 1)
-    prominence = MIN_PROMINENCE * speed.mean()
-    _, found = find_peaks(-speed, distance=distance, prominence=prominence, plateau_size=1)
-    # A turn just between two frames shows as two equal steps.
-    return ((found["left_edges"] + found["right_edges"]) / 2 + 0.5) / fps
+    metric = BeatAlign(variant, fps, sample_rate, sigma_s=sigma_s)
+    motion = np.asarray(motion_deg)
+    layout = next((name for name in ANGLE_LAYOUTS if motion.shape[1:] == (LAYOUTS[name].dim,)), None)
+    if layout is None:
+        widths = " or ".join(f"{LAYOUTS[name].dim} ({name})" for name in ANGLE_LAYOUTS)
+        raise InputError(f"beat alignment: the motion has shape {motion.shape}; expected (frames, {widths})")
+    onsets_s = metric.onsets_within(waveform, len(motion))
+    return mean_alignment(onsets_s, metric.beats_of_angles(motion, layout), metric.sigma_s)
 
 
-def alignment(onsets_s: np.ndarray, beats_s: np.ndarray, sigma_s: float) -> float:
-    """Mean over onsets of exp(-d^2 / (2 sigma^2)), d to the nearest beat; 0 without beats.
+def beat_alignment_positions(
+    positions: ArrayLike,
+    waveform: ArrayLike,
+    sample_rate: int,
+    fps: float,
+    mean_speed: ArrayLike | None = None,
+    variant: str = "corrected",
+    mask_frames: int = 0,
+    joint_names: Sequence[str] | None = None,
+) -> float:
+    """Beat alignment of one recording by its joint positions.
 
     Args:
-        onsets_s: (N,) seconds, N >= 1.
-        beats_s: (M,) seconds.
-        sigma_s: seconds.
+        positions: (T, J, 3); centimetres for `corrected`, any unit for `emage2024`.
+        waveform: (S,) speech that starts with the motion.
+        sample_rate: samples per second.
+        fps: frames per second.
+        mean_speed: (J,) mean speed of each joint in the data set, units per second; `emage2024` divides by it.
+        variant: `corrected` or `emage2024`.
+        mask_frames: frames cut off at both ends; `emage2024` only.
+        joint_names: of the J joints, BEAT's or SMPL-X's; None: SMPL-X in its order.
+
+    Returns:
+        From 0 to 1; 0 where there is no onset or no beat.
+
+    Raises:
+        InputError: another variant, joints or mean speeds that are missing, or values that are not finite.
     """
-    if len(beats_s) == 0:
-        return 0.0
-    beats_s = np.sort(beats_s)
-    after = np.searchsorted(beats_s, onsets_s).clip(0, len(beats_s) - 1)
-    before = (after - 1).clip(0)
-    nearest = np.minimum(np.abs(onsets_s - beats_s[after]), np.abs(onsets_s - beats_s[before]))
-    return float(np.exp(-np.square(nearest) / (2 * sigma_s**2)).mean())
+    metric = BeatAlign(variant, fps, sample_rate, mean_speed=mean_speed, mask_frames=mask_frames)
+    beats_s = metric.beats_of_positions(positions, joint_names)
+    return mean_alignment(metric.onsets_within(waveform, len(np.asarray(positions))), beats_s, metric.sigma_s)
 
 
-@dataclass(frozen=True)
-class _Scored:
-    """One recording."""
-
-    num_onsets: int
-    num_beats: int
-    score: float
-    chance_random: float
-    chance_shifted: float
-
-
-class BeatAlign:
-    """Beat alignment of recordings, with its chance levels.
+class BeatAlign(RecordingSums):
+    """Beat alignment of recordings, with its chance levels; every onset weighs the same.
 
     Args:
-        variant: `corrected` or `beat2022` (see the file's docstring).
+        variant: `corrected`, `beat2022` or `emage2024` (see the file's docstring).
         fps: frames per second of the motion.
         sample_rate: samples per second of the audio.
         sigma_s: tolerance in seconds; None: that of the variant.
-        seed: of the chance levels; recording number n always draws the same.
+        seed: of the chance levels; the same beats and onsets always draw the same.
         num_draws: draws per recording and chance level.
+        mean_speed: (J,) `emage2024`: the data set's mean speed of each joint.
+        mask_frames: `emage2024`: frames cut off at both ends.
 
     Raises:
         InputError: another variant.
     """
+
+    score_names = ("beat_align", "chance_random", "chance_shifted", "excess_over_random", "excess_over_shifted")
+    limits = {"beat_align": (0.0, 1.0), "chance_random": (0.0, 1.0), "chance_shifted": (0.0, 1.0)}
 
     def __init__(
         self,
@@ -138,7 +133,10 @@ class BeatAlign:
         sigma_s: float | None = None,
         seed: int = 0,
         num_draws: int = 20,
+        mean_speed: ArrayLike | None = None,
+        mask_frames: int = 0,
     ) -> None:
+        super().__init__()
         if variant not in SIGMA_S:
             raise InputError(f"metrics.beat_align.variant: got {variant!r}; choose one of {', '.join(SIGMA_S)}")
         self.variant = variant
@@ -147,15 +145,32 @@ class BeatAlign:
         self.sigma_s = SIGMA_S[variant] if sigma_s is None else sigma_s
         self.seed = seed
         self.num_draws = num_draws
-        self._scored: list[_Scored] = []
-        self._num_without_onsets = 0
+        self.mean_speed = mean_speed
+        self.mask_frames = mask_frames if variant == "emage2024" else 0
 
     def onsets(self, waveform: ArrayLike) -> np.ndarray:
         """Onsets of a waveform (S,) as this variant sees them, (N,) seconds: found once, they serve several motions."""
-        return audio_onsets(waveform, self.sample_rate, variant=self.variant)
+        if self.variant == "beat2022":
+            return published.beat2022_onsets(waveform, self.sample_rate)
+        if self.variant == "emage2024":
+            return published.emage2024_onsets(waveform, self.sample_rate, fps=self.fps, mask_frames=self.mask_frames)
+        return audio_onsets(waveform, self.sample_rate)
+
+    def onsets_within(
+        self, waveform: ArrayLike | None, num_frames: int, onsets_s: ArrayLike | None = None
+    ) -> np.ndarray:
+        """Onsets while the motion lasts, of the waveform or as given; the published codes cut none."""
+        onsets_s = self.onsets(waveform) if onsets_s is None else np.array(onsets_s, dtype=np.float64)
+        return onsets_s[onsets_s < num_frames / self.fps] if self.variant == "corrected" else onsets_s
 
     def update(
-        self, motion: ArrayLike, waveform: ArrayLike | None, *, layout: str | Layout, onsets_s: ArrayLike | None = None
+        self,
+        motion: ArrayLike,
+        waveform: ArrayLike | None,
+        *,
+        layout: str | Layout,
+        onsets_s: ArrayLike | None = None,
+        recording_id: str | None = None,
     ) -> None:
         """Adds a recording by its rotations.
 
@@ -164,107 +179,140 @@ class BeatAlign:
             waveform: (S,); not read where `onsets_s` is given.
             layout: of the motion. `beat2022` judges Euler angles, so it sees jumps of a motion converted from rot6d.
             onsets_s: (N,) what `onsets` found in the waveform.
+            recording_id: its name; None: its number.
 
         Raises:
-            InputError: the layout lacks the joints.
+            InputError: the layout lacks the joints, the variant reads positions, or values are not finite.
         """
-        layout = get_layout(layout)
-        motion = torch.as_tensor(motion).detach().to("cpu", torch.float64)
-        if self.variant == "beat2022":
-            if layout.name != PUBLISHED_LAYOUT:
-                motion = convert(motion, layout, PUBLISHED_LAYOUT)
-            values = motion[:, get_layout(PUBLISHED_LAYOUT).joint_slice(PUBLISHED_JOINT)].numpy()
-            speed = np.linalg.norm(np.diff(values, axis=0), axis=1)
-            beats_s = [argrelextrema(speed, np.less, order=PUBLISHED_ORDER)[0] / self.fps]
-        else:
-            places = _places(layout.joints, ROTATION_JOINTS, f"layout {layout.name}")
-            matrix = to_matrices(motion, layout)[:, places]  # (T, J, 3, 3)
-            angle = rotation.angle_between(matrix[:-1], matrix[1:])  # (T-1, J)
-            beats_s = [speed_minima(column, self.fps) for column in torch.rad2deg(angle).mul(self.fps).numpy().T]
-        self._add(beats_s, self._onsets_within(waveform, onsets_s, len(motion)), len(motion) / self.fps)
+        beats_s = self.beats_of_angles(motion, layout)
+        self._add_beats(recording_id, beats_s, waveform, num_frames=len(motion), onsets_s=onsets_s)
 
     def update_positions(
         self,
         positions_cm: ArrayLike,
         waveform: ArrayLike | None,
         *,
-        joint_names: Sequence[str],
+        joint_names: Sequence[str] | None,
         onsets_s: ArrayLike | None = None,
+        recording_id: str | None = None,
     ) -> None:
         """Adds a recording by its joint positions: the better measure, since a wrist also moves with arm and trunk.
 
         Args:
             positions_cm: (T, J, 3).
             waveform: (S,); not read where `onsets_s` is given.
-            joint_names: J names; both of BEAT's spellings are understood.
+            joint_names: J names; both of BEAT's spellings are understood, and SMPL-X's. None: SMPL-X in its order.
             onsets_s: (N,) what `onsets` found in the waveform.
+            recording_id: its name; None: its number.
 
         Raises:
-            InputError: a joint is missing, or the variant is `beat2022`, which reads angles.
+            InputError: a joint is missing, the variant is `beat2022`, which reads angles, or values are not finite.
         """
-        if self.variant == "beat2022":
-            raise InputError("beat alignment: the variant beat2022 reads joint angles; give it a motion, not positions")
-        positions = torch.as_tensor(positions_cm).detach().to("cpu", torch.float64)
-        positions = positions[:, _places(joint_names, POSITION_JOINTS, "positions")]  # (T, J, 3)
-        speed = positions.diff(dim=0).norm(dim=-1).mul(self.fps).numpy()  # (T-1, J)
-        beats_s = [speed_minima(column, self.fps) for column in speed.T]
-        self._add(beats_s, self._onsets_within(waveform, onsets_s, len(positions)), len(positions) / self.fps)
+        beats_s = self.beats_of_positions(positions_cm, joint_names)
+        self._add_beats(recording_id, beats_s, waveform, num_frames=len(positions_cm), onsets_s=onsets_s)
 
     def compute(self) -> dict[str, Any]:
         """Mean over all onsets of the scored recordings, its chance levels and the excess over them, and the counts.
 
         `beat_align` and what follows from it are None if no recording was scored. One without onsets is not scored.
         """
-        weights = np.array([scored.num_onsets for scored in self._scored], dtype=np.float64)
-
-        def mean(name: str) -> float | None:
-            values = [getattr(scored, name) for scored in self._scored]
-            return float(np.average(values, weights=weights)) if values else None
-
-        score, random, shifted = mean("score"), mean("chance_random"), mean("chance_shifted")
+        summaries = self._summaries.values()
+        scored = [summary for summary in summaries if summary["onsets"] > 0]
         return {
-            "beat_align": score,
+            **super().compute(),
             "variant": self.variant,
             "sigma_s": self.sigma_s,
-            "chance_random": random,
-            "chance_shifted": shifted,
-            "excess_over_random": None if score is None else score - random,
-            "excess_over_shifted": None if score is None else score - shifted,
-            "num_recordings": len(self._scored),
-            "num_recordings_without_onsets": self._num_without_onsets,
-            "num_recordings_without_motion_beats": sum(scored.num_beats == 0 for scored in self._scored),
-            "num_onsets": int(weights.sum()),
-            "num_motion_beats": sum(scored.num_beats for scored in self._scored),
+            "num_recordings": len(scored),
+            "num_recordings_without_onsets": len(summaries) - len(scored),
+            "num_recordings_without_motion_beats": sum(bool(summary["beats"] == 0) for summary in scored),
+            "num_onsets": int(sum(summary["onsets"] for summary in scored)),
+            "num_motion_beats": int(sum(summary["beats"] for summary in scored)),
         }
 
-    def _onsets_within(self, waveform: ArrayLike | None, onsets_s: ArrayLike | None, num_frames: int) -> np.ndarray:
-        """Onsets while the motion lasts; the published code cuts none."""
-        onsets_s = self.onsets(waveform) if onsets_s is None else np.array(onsets_s, dtype=np.float64)
-        return onsets_s if self.variant == "beat2022" else onsets_s[onsets_s < num_frames / self.fps]
+    def beats_of_angles(self, motion: ArrayLike, layout: str | Layout) -> list[np.ndarray]:
+        """Beats of each joint, (M,) seconds; see `update`."""
+        if self.variant == "emage2024":
+            raise InputError("beat alignment: the variant emage2024 reads joint positions; use update_positions")
+        layout = get_layout(layout)
+        motion = torch.as_tensor(motion).detach().to("cpu", torch.float64)
+        check_finite(motion.numpy(), "beat alignment: the motion")
+        if self.variant == "beat2022":
+            if layout.name != published.BEAT_LAYOUT:
+                motion = convert(motion, layout, published.BEAT_LAYOUT)
+            columns = get_layout(published.BEAT_LAYOUT).joint_slice(published.BEAT_JOINT)
+            return [published.beat2022_beats(motion[:, columns].numpy(), self.fps)]
+        places = _places(layout.joints, ROTATION_JOINTS, f"layout {layout.name}")
+        matrix = to_matrices(motion, layout)[:, places]  # (T, J, 3, 3)
+        angle = rotation.angle_between(matrix[:-1], matrix[1:])  # (T-1, J)
+        return [speed_minima(column, self.fps) for column in torch.rad2deg(angle).mul(self.fps).numpy().T]
 
-    def _add(self, beats_s: list[np.ndarray], onsets_s: np.ndarray, duration_s: float) -> None:
-        number = len(self._scored) + self._num_without_onsets
-        if len(onsets_s) == 0:
-            self._num_without_onsets += 1
-            return
-        generator = np.random.default_rng((self.seed, number))
+    def beats_of_positions(self, positions: ArrayLike, joint_names: Sequence[str] | None) -> list[np.ndarray]:
+        """Beats of each joint, (M,) seconds; see `update_positions`."""
+        if self.variant == "beat2022":
+            raise InputError("beat alignment: the variant beat2022 reads joint angles; give it a motion, not positions")
+        positions = torch.as_tensor(positions).detach().to("cpu", torch.float64).numpy()  # (T, J, 3)
+        if positions.ndim != 3 or positions.shape[2] != 3:
+            raise InputError(f"beat alignment: positions of shape {positions.shape}; expected (frames, joints, 3)")
+        check_finite(positions, "beat alignment: the positions")
+        if self.variant == "emage2024":
+            if self.mean_speed is None:
+                raise InputError("beat alignment: emage2024 divides by the data set's mean_speed (joints,); give it")
+            joints = published.emage2024_joints(joint_names, positions.shape[1])
+            return published.emage2024_beats(
+                positions, self.fps, mean_speed=self.mean_speed, mask_frames=self.mask_frames, joints=joints
+            )
+        names = published.SMPLX_BODY[: positions.shape[1]] if joint_names is None else joint_names
+        smplx = set(SMPLX_POSITION_JOINTS) <= set(names)
+        places = _places(names, SMPLX_POSITION_JOINTS if smplx else POSITION_JOINTS, "positions")
+        speed = np.linalg.norm(np.diff(positions[:, places], axis=0), axis=-1) * self.fps  # (T-1, J)
+        return [speed_minima(column, self.fps) for column in speed.T]
+
+    def _add_beats(
+        self,
+        recording_id: str | None,
+        beats_s: list[np.ndarray],
+        waveform: ArrayLike | None,
+        *,
+        num_frames: int,
+        onsets_s: ArrayLike | None,
+    ) -> None:
+        onsets_s = self.onsets_within(waveform, num_frames, onsets_s)
+        duration_s = max(num_frames - 2 * self.mask_frames, 0) / self.fps
+        random, shifted = self._chance(onsets_s, beats_s, duration_s)
+        count = len(onsets_s)
+        self._add(
+            recording_id,
+            onsets=count,
+            beats=sum(len(joint) for joint in beats_s),
+            beat_align=count * mean_alignment(onsets_s, beats_s, self.sigma_s),
+            chance_random=count * random,
+            chance_shifted=count * shifted,
+        )
+
+    def _chance(self, onsets_s: np.ndarray, beats_s: list[np.ndarray], duration_s: float) -> tuple[float, float]:
+        """Score of as many beats thrown uniformly, and of the motion's own shifted circularly; means over the draws."""
+        if not len(onsets_s) or duration_s == 0:
+            return 0.0, 0.0
+        # Seeded by what is scored and not by its number: the order of the recordings must not matter.
+        content = zlib.crc32(np.concatenate([onsets_s, *beats_s]).astype(np.float64).tobytes())
+        generator = np.random.default_rng((self.seed, content))
         random, shifted = [], []
         for _ in range(self.num_draws):
             thrown = [generator.uniform(0, duration_s, len(joint)) for joint in beats_s]
-            random.append(self._mean_alignment(onsets_s, thrown))
+            random.append(mean_alignment(onsets_s, thrown, self.sigma_s))
             shift_s = generator.uniform(0, duration_s)
-            shifted.append(self._mean_alignment(onsets_s, [(joint + shift_s) % duration_s for joint in beats_s]))
-        scored = _Scored(
-            num_onsets=len(onsets_s),
-            num_beats=sum(len(joint) for joint in beats_s),
-            score=self._mean_alignment(onsets_s, beats_s),
-            chance_random=float(np.mean(random)),
-            chance_shifted=float(np.mean(shifted)),
-        )
-        self._scored.append(scored)
+            moved = [(joint + shift_s) % duration_s for joint in beats_s]
+            shifted.append(mean_alignment(onsets_s, moved, self.sigma_s))
+        return float(np.mean(random)), float(np.mean(shifted))
 
-    def _mean_alignment(self, onsets_s: np.ndarray, beats_s: list[np.ndarray]) -> float:
-        return float(np.mean([alignment(onsets_s, joint, self.sigma_s) for joint in beats_s]))
+    def _scores(self, sums: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        names = ("beat_align", "chance_random", "chance_shifted")
+        score, random, shifted = (ratio(sums[name], sums["onsets"]) for name in names)
+        return {
+            **dict(zip(names, (score, random, shifted), strict=True)),
+            "excess_over_random": score - random,
+            "excess_over_shifted": score - shifted,
+        }
 
 
 def _places(names: Sequence[str], wanted: Sequence[str], where: str) -> list[int]:

@@ -5,7 +5,9 @@ import torch
 from scipy.signal import argrelextrema
 
 from emage.errors import InputError
-from emage.metrics.beat_align import BeatAlign, alignment, audio_onsets, speed_minima
+from emage.metrics.beat_align import BeatAlign, beat_alignment, beat_alignment_positions
+from emage.metrics.beat_onsets import alignment, audio_onsets, speed_minima
+from emage.metrics.beat_published import SMPLX_BODY, beat2022_onsets
 from emage.motion.convert import convert
 from emage.motion.layout import get_layout
 
@@ -79,7 +81,7 @@ def test_onsets_are_in_true_seconds_and_in_beat2022_in_shrunk_ones():
     waveform = speech(onsets_s, onsets_s[-1] + 1)
     found = audio_onsets(waveform, SAMPLE_RATE)
     assert max(np.abs(found - t).min() for t in onsets_s) < 0.03
-    shrunk = audio_onsets(waveform, SAMPLE_RATE, variant="beat2022")
+    shrunk = beat2022_onsets(waveform, SAMPLE_RATE)
     late = onsets_s[-10:]
     # Backtracking puts an onset up to 0.2 s early; the shrinking moves the last ones by more than 3 s.
     assert max(np.abs(shrunk * 22050 / 16000 - t).min() for t in late) < 0.2
@@ -247,7 +249,7 @@ def test_joints_are_found_by_name_in_any_order_and_spelling():
 
 
 def test_bad_input_is_named():
-    with pytest.raises(InputError, match="got 'beat2023'; choose one of corrected, beat2022"):
+    with pytest.raises(InputError, match="got 'beat2023'; choose one of corrected, beat2022, emage2024"):
         BeatAlign("beat2023", 15, SAMPLE_RATE)
     with pytest.raises(InputError, match="positions lacks LeftHand"):
         BeatAlign("corrected", 15, SAMPLE_RATE).update_positions(
@@ -257,3 +259,111 @@ def test_bad_input_is_named():
         BeatAlign("beat2022", 15, SAMPLE_RATE).update_positions(
             np.zeros((9, 4, 3)), None, joint_names=JOINTS, onsets_s=[0.1]
         )
+
+
+@pytest.mark.parametrize("kind", ["positions", "beat_141"])
+@pytest.mark.parametrize("shift_s", [-0.25, 0.25])
+def test_shifting_the_audio_lowers_the_score_of_motion_made_in_time_with_it(kind, shift_s):
+    """And so does it for every sigma that the docstring calls sensible."""
+    turns_s = times(20, seed=5) + 0.5
+    waveform = speech(turns_s, 16)
+    samples = round(abs(shift_s) * SAMPLE_RATE)
+    silence = np.zeros(samples, dtype=np.float32)
+    moved = np.concatenate([silence, waveform] if shift_s > 0 else [waveform[samples:], silence])
+    for sigma_s in (0.1, 0.2, 0.3):
+        scores = []
+        for audio in (waveform, moved):
+            metric = BeatAlign("corrected", 15, SAMPLE_RATE, sigma_s=sigma_s)
+            update(metric, kind, turns_s, audio)
+            scores.append(metric.compute()["beat_align"])
+        assert scores[1] < scores[0] - 0.1
+
+
+def test_the_functions_are_the_score_of_the_class():
+    turns_s = times(20)
+    waveform = speech(turns_s, 15)
+    metric = BeatAlign("corrected", 15, SAMPLE_RATE)
+    update(metric, "beat_141", turns_s, waveform)
+    motion = motion_141(turns_s, 15).numpy()
+    expected = pytest.approx(metric.compute()["beat_align"], abs=1e-12)
+    assert beat_alignment(motion, waveform, SAMPLE_RATE, 15) == expected
+    full = convert(torch.as_tensor(motion), "beat_141", "beat_full", fill=torch.zeros(228)).numpy()
+    assert beat_alignment(full, waveform, SAMPLE_RATE, 15) == pytest.approx(metric.compute()["beat_align"], abs=1e-6)
+    by_position = BeatAlign("corrected", 15, SAMPLE_RATE)
+    update(by_position, "positions", turns_s, waveform)
+    found = beat_alignment_positions(positions(turns_s, 15), waveform, SAMPLE_RATE, 15, joint_names=JOINTS)
+    assert found == pytest.approx(by_position.compute()["beat_align"], abs=1e-12)
+
+
+def test_smplx_elbows_and_wrists_serve_as_well():
+    turns_s = times(20)
+    waveform = speech(turns_s, 15)
+    places = positions(turns_s, 15)
+    body = np.zeros((len(places), len(SMPLX_BODY), 3))
+    wanted = ("right_elbow", "right_wrist", "left_elbow", "left_wrist")
+    body[:, [SMPLX_BODY.index(name) for name in wanted]] = places
+    expected = pytest.approx(beat_alignment_positions(places, waveform, SAMPLE_RATE, 15, joint_names=JOINTS))
+    assert beat_alignment_positions(body, waveform, SAMPLE_RATE, 15) == expected
+
+
+@pytest.mark.parametrize("waveform", [np.zeros(0), np.zeros(16000), np.full(1, 0.5), np.full(700, 0.1), [3]])
+@pytest.mark.parametrize("num_frames", [0, 1, 2, 3, 40])
+@pytest.mark.filterwarnings("ignore:n_fft")
+def test_no_onset_no_frame_and_a_frozen_wrist_are_defined(waveform, num_frames):
+    for variant in ("corrected", "beat2022"):
+        frozen = np.full((num_frames, 141), 3.0)
+        assert beat_alignment(frozen, waveform, SAMPLE_RATE, 15, variant=variant) == 0
+    frozen = np.full((num_frames, 55, 3), 3.0)
+    for variant in ("corrected", "emage2024"):
+        found = beat_alignment_positions(
+            frozen, waveform, SAMPLE_RATE, 30, mean_speed=np.ones(55), variant=variant, mask_frames=1
+        )
+        assert found == 0
+
+
+def test_the_order_of_recordings_does_not_matter():
+    def result(order: list[int]) -> dict:
+        metric = BeatAlign("corrected", 15, SAMPLE_RATE)
+        for i in order:
+            metric.update_positions(
+                positions(times(20, seed=i), 15),
+                None,
+                joint_names=JOINTS,
+                onsets_s=times(20, seed=i + 20),
+                recording_id=f"{i}",
+            )
+        return metric.compute()
+
+    first, second = result([0, 1, 2, 3]), result([2, 0, 3, 1])
+    for name in BeatAlign.score_names:
+        assert first[name] == pytest.approx(second[name], abs=1e-9)
+
+
+def test_random_beats_score_the_reported_chance():
+    """Motion whose turns know nothing of the speech: over many recordings it scores what is reported as chance."""
+    metric = BeatAlign("corrected", 15, SAMPLE_RATE)
+    generator = np.random.default_rng(0)
+    for _ in range(40):
+        turns_s = np.sort(generator.uniform(0, 30, 45))
+        turns_s = turns_s[np.diff(turns_s, prepend=-1) > 0.3]
+        metric.update_positions(
+            positions(turns_s, 30), None, joint_names=JOINTS, onsets_s=np.sort(generator.uniform(0, 30, 60))
+        )
+    result = metric.compute()
+    assert abs(result["excess_over_shifted"]) < 0.02
+    # Beats of a motion keep a distance, beats thrown at random do not, and so cover a little less.
+    assert 0 <= result["excess_over_random"] < 0.06
+
+
+def test_each_variant_says_which_function_it_needs():
+    with pytest.raises(InputError, match="emage2024 reads joint positions"):
+        beat_alignment(np.zeros((9, 141)), np.ones(99), SAMPLE_RATE, 15, variant="emage2024")
+    with pytest.raises(InputError, match="divides by the data set's mean_speed"):
+        beat_alignment_positions(np.zeros((9, 55, 3)), np.ones(99), SAMPLE_RATE, 15, variant="emage2024")
+    with pytest.raises(InputError, match=r"shape \(9, 140\); expected \(frames, 141"):
+        beat_alignment(np.zeros((9, 140)), np.ones(99), SAMPLE_RATE, 15)
+    for waveform in (np.zeros((2, 99)), np.full(99, np.nan)):
+        with pytest.raises(InputError, match="expected one channel of finite samples"):
+            beat_alignment(np.zeros((9, 141)), waveform, SAMPLE_RATE, 15)
+    with pytest.raises(InputError, match="not finite in frame 4"):
+        beat_alignment(np.where(np.arange(9)[:, None] == 4, np.nan, np.zeros((9, 141))), np.ones(99), SAMPLE_RATE, 15)

@@ -7,8 +7,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from emage.errors import InputError
-from emage.metrics import FGD, METRICS
-from emage.metrics.fgd import GaussianSummary, frechet_distance
+from emage.metrics.fgd import FGD, GaussianSummary, frechet_distance
 
 
 def normal(*shape: int, seed: int = 0) -> Tensor:
@@ -164,14 +163,19 @@ def test_nothing_to_measure_gives_none():
     assert metric.split_half()["split_half_mean"] is None
 
 
-def test_memory_does_not_grow_with_the_frames():
-    def kept(num_frames: int) -> int:
-        metric = FGD(Encoder(3))
-        metric.update(*recordings(2, num_frames=num_frames))
-        summaries = [metric._generated, *metric._reference]
-        return sum(t.numel() for summary in summaries for t in (summary.mean, summary.scatter))
+def kept_bytes(metric: FGD) -> int:
+    """What a metric holds of its recordings."""
+    packed = [side for pair in metric._recordings.values() for side in pair if side is not None]
+    return sum(tensor.nbytes for side in packed for tensor in (side.mean, side.triangle))
 
-    assert kept(5000) == kept(100)
+
+def test_memory_does_not_grow_with_the_frames_and_fits_a_megabyte_at_the_published_size():
+    def kept(num_frames: int) -> int:
+        metric = FGD(Encoder(3, num_features=300))
+        metric.update(*recordings(2, num_frames=num_frames))
+        return kept_bytes(metric)
+
+    assert kept(5000) == kept(100) <= 1_000_000
 
 
 def test_worse_motion_is_further_away():
@@ -219,5 +223,125 @@ def test_one_vector_is_no_set():
         frechet_distance(normal(1, 3), normal(5, 3))
 
 
-def test_names():
-    assert sorted(METRICS) == ["beat_align", "fgd"]
+@pytest.mark.parametrize(("a", "b"), [((5, 3), (5, 4)), ((5,), (5,)), ((5, 3), (2, 5, 3))])
+def test_sets_of_other_shapes_are_named(a, b):
+    with pytest.raises(InputError, match="expected .vectors, features."):
+        frechet_distance(normal(*a), normal(*b))
+
+
+def test_a_feature_that_is_not_finite_is_refused():
+    with pytest.raises(InputError, match="not finite"):
+        frechet_distance(torch.tensor([[0.0], [float("inf")], [1.0]]), normal(3, 1))
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-4, 1e5])
+@pytest.mark.parametrize(("count", "dim"), [(3, 40), (41, 40), (400, 40)])
+def test_the_published_formula_with_an_eigenvalue_root(scale, count, dim):
+    """|m1 - m2|^2 + tr S1 + tr S2 - 2 tr (S1^(1/2) S2 S1^(1/2))^(1/2), np.cov with ddof 1, in numpy."""
+    generator = np.random.default_rng(0)
+    a = generator.standard_normal((count, dim)) @ generator.standard_normal((dim, dim)) * scale
+    b = generator.standard_normal((count + 2, dim)) * scale + 0.3 * scale
+    s1, s2 = np.cov(a, rowvar=False), np.cov(b, rowvar=False)
+    values, vectors = np.linalg.eigh(s1)
+    root = vectors @ np.diag(np.sqrt(np.clip(values, 0, None))) @ vectors.T
+    mixed = np.sqrt(np.clip(np.linalg.eigvalsh(root @ s2 @ root), 0, None)).sum()
+    expected = np.square(a.mean(0) - b.mean(0)).sum() + np.trace(s1) + np.trace(s2) - 2 * mixed
+    assert frechet_distance(a, b) == pytest.approx(expected, rel=1e-5)
+
+
+def fill(metric: FGD, pairs: list[tuple[Tensor, Tensor]], names: list[str] | None = None) -> FGD:
+    for i, (generated, reference) in enumerate(pairs):
+        metric.update(generated, reference, recording_id=None if names is None else names[i])
+    return metric
+
+
+def test_order_and_batch_size_do_not_matter():
+    network = Encoder(3)
+    pairs = list(zip(recordings(6, num_frames=200), recordings(6, seed=50, num_frames=230), strict=True))
+    names = [f"take_{i}" for i in range(6)]
+    whole = fill(FGD(network), pairs, names)
+    turned = fill(FGD(network), pairs[::-1], names[::-1])
+    single = fill(FGD(network, batch_windows=1), pairs, names)
+    assert turned.compute()["fgd"] == pytest.approx(whole.compute()["fgd"], rel=1e-9)
+    assert single.compute()["fgd"] == pytest.approx(whole.compute()["fgd"], rel=1e-5)
+    assert turned.split_half()["split_half_mean"] == pytest.approx(whole.split_half()["split_half_mean"], rel=1e-9)
+
+
+def test_beat2022_normalises_each_recording_by_itself():
+    """The published fault: a generated motion that is off by a scale and a shift looks like the real one."""
+    reference = recordings(4, num_frames=300)
+    pairs = [(3 * motion + 5, motion) for motion in reference]
+    network = nn.Sequential()
+    network.encode = lambda windows: network.norm(windows.mean(dim=1))
+    network.norm = nn.BatchNorm1d(3)
+    published = fill(FGD(network, variant="beat2022"), pairs).compute()
+    assert published["fgd"] < 1e-6
+    assert published["variant"] == "beat2022"
+    assert fill(FGD(network), pairs).compute()["fgd"] > 1
+    windows_of = [windows(side) for side in pairs[0]]
+    by_hand = [w.mean(dim=1) for w in windows_of]
+    by_hand = [(x - x.mean(0)) / (x.var(0, unbiased=False) + network.norm.eps).sqrt() for x in by_hand]
+    one = fill(FGD(network, variant="beat2022"), pairs[:1]).compute()["fgd"]
+    assert one == pytest.approx(frechet_distance(*by_hand), abs=1e-6)
+
+
+def test_beat2022_leaves_the_network_as_it_was():
+    network = Encoder(3).eval()
+    network.drop.p = 0.0
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    metric = fill(FGD(network, variant="beat2022"), [tuple(recordings(2))])
+    assert metric.compute()["fgd"] is not None
+    assert not network.norm.training
+    assert all(torch.equal(before[name], value) for name, value in network.state_dict().items())
+
+
+def test_beat2022_cannot_normalise_one_window():
+    metric = fill(FGD(Encoder(3), variant="beat2022"), [(torch.rand(34, 3), torch.rand(60, 3))])
+    assert (metric.compute()["fgd"], metric.compute()["num_generated_too_short"]) == (None, 1)
+
+
+def test_a_resample_is_the_distance_of_the_recordings_repeated():
+    network = Encoder(3)
+    pairs = list(zip(recordings(4, num_frames=200), recordings(4, seed=50, num_frames=200), strict=True))
+    metric = fill(FGD(network), pairs)
+    found = metric.resampled(np.array([[1, 1, 1, 1], [2, 0, 1, 1], [0, 0, 4, 0], [0, 0, 0, 0]]))["fgd"]
+    network.eval()
+
+    def features(side: int, times: list[int]) -> Tensor:
+        return torch.cat(
+            [network.encode(windows(p[side])) for p, n in zip(pairs, times, strict=True) for _ in range(n)]
+        )
+
+    for value, times in zip(found[:3], ([1, 1, 1, 1], [2, 0, 1, 1], [0, 0, 4, 0]), strict=True):
+        expected = frechet_distance(features(0, times).detach(), features(1, times).detach())
+        assert value == pytest.approx(expected, rel=1e-5)
+    assert np.isnan(found[3])
+
+
+def test_totals_alone_give_the_same_distance_and_nothing_else():
+    network = Encoder(3)
+    pairs = [*zip(recordings(4), recordings(4, seed=50), strict=True), (torch.zeros(3, 3), recordings(1, seed=99)[0])]
+    metric = fill(FGD(network, keep_recordings=False), pairs)
+    assert kept_bytes(metric) == 0
+    assert metric.compute()["fgd"] == pytest.approx(fill(FGD(network), pairs).compute()["fgd"], rel=1e-9)
+    assert metric.split_half()["split_half_mean"] is None
+    assert np.isnan(metric.resampled(np.ones((1, 5)))["fgd"]).all()
+
+
+def test_a_recording_counts_once():
+    metric = FGD(Encoder(3))
+    metric.update(*recordings(2), recording_id="a")
+    with pytest.raises(InputError, match="recording a was added twice"):
+        metric.update(*recordings(2), recording_id="a")
+
+
+def test_another_variant_is_refused():
+    with pytest.raises(InputError, match="got 'train'; choose one of corrected, beat2022"):
+        FGD(Encoder(3), variant="train")
+
+
+@pytest.mark.parametrize("frames", [0, 1, 33])
+def test_motion_too_short_for_a_window_is_no_crash(frames):
+    metric = FGD(Encoder(3))
+    metric.update(torch.zeros(frames, 3), torch.zeros(frames, 3))
+    assert metric.compute()["fgd"] is None

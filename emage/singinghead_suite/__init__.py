@@ -1,0 +1,4 @@
+"""SingingHead's two benchmarks over a folder of results (`emage evaluate singinghead`): 3D, FLAME codes; 2D, videos.
+
+Import the modules: `from emage.singinghead_suite.suite import evaluate_singinghead`.
+"""
