@@ -20,7 +20,7 @@ from dataloaders.corpora.synthetic_text import ScriptWord, script_text, word_pos
 from emage.errors import InputError
 
 SAMPLE_RATE = 16000
-LEAD_S = 0.5  # silence before the first word: a gesture begins before its syllable
+LEAD_S = 0.7  # silence before the first word: a gesture begins before its syllable
 TAIL_S = 0.3  # silence behind the last word
 BASE_PEAK = 0.25  # of the whole recording before any syllable is made loud
 LOUD_GAIN = 2.8  # 9 dB

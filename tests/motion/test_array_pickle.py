@@ -2,6 +2,7 @@ import collections
 import os
 import pickle
 import struct
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -154,6 +155,15 @@ def test_a_file_that_is_missing_or_too_large_is_named(tmp_path):
     with pytest.raises(InputError, match="large.pkl: .* bytes; such a file has 100 at most"):
         read_array_pickle(tmp_path / "large.pkl", max_bytes=100)
     assert read_array_pickle(tmp_path / "large.pkl").shape == (100,)
+
+
+def test_a_memo_number_out_of_all_proportion_takes_no_memory():
+    tracemalloc.start()
+    try:
+        assert parse_array_pickle(b"\x80\x02}r\xff\xff\xff\x07.", "file") == {}
+        assert tracemalloc.get_traced_memory()[1] < 1e6
+    finally:
+        tracemalloc.stop()
 
 
 @settings(max_examples=300, deadline=None)
