@@ -57,8 +57,8 @@ def _angles(*values: float) -> dict[str, float]:
 
 
 KEYWORD_GESTURES = {
-    "here": _gesture(_angles(-34, -70, 112, 104, -20, 10), _angles(-30, -72, 108, 52, 0, -30), _POINTING),
-    "there": _gesture(_angles(-30, -70, 96, 112, -40, 10), _angles(-58, -58, 84, 28, -30, 0), _POINTING),
+    "here": _gesture(_angles(-34, -70, 108, 104, -20, 10), _angles(-28, -70, 100, 36, 0, -30), _POINTING),
+    "there": _gesture(_angles(-30, -70, 96, 108, -40, 10), _angles(-60, -58, 82, 20, -30, 0), _POINTING),
     "two": _gesture(_angles(-24, -74, 112, 78, -40, -10), _angles(-34, -66, 96, 132, -70, 14), _TWO_FINGERS),
     "high": _gesture(_angles(-30, -72, 104, 96, -40, 0), _angles(-84, -60, 88, 52, -25, 12), _OPEN_HAND),
     "whole": _gesture(

@@ -105,8 +105,7 @@ def _sums(
     if variant == "corrected":
         difference = np.abs((difference + 180) % 360 - 180)
     success = difference.sum(axis=2) < threshold_deg  # (T, J)
-    recalled = float((success.sum(axis=1) * semantic).sum())
-    num_joints = success.shape[1]
-    if variant == "beat2022":
-        return recalled, PUBLISHED_MEAN_SEMANTIC * success.size
-    return recalled, float(semantic.sum()) * num_joints
+    # A share of at most 1 before the sum: rounding then cannot lift the score above 1.
+    recalled = float((success.mean(axis=1) * semantic).sum())
+    weight = PUBLISHED_MEAN_SEMANTIC * len(success) if variant == "beat2022" else float(semantic.sum())
+    return recalled, weight

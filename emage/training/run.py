@@ -18,7 +18,7 @@ from accelerate.utils import DistributedDataParallelKwargs
 from tqdm import tqdm
 
 from emage.checkpoint import CONFIG_FILE, FILES, INFO_FILE, read_json, recover_folder
-from emage.config import Config, config_differences, load_config, save_config
+from emage.config import Config, OptimConfig, config_differences, load_config, save_config
 from emage.errors import InputError
 from emage.training.batches import Share
 from emage.training.recorder import LOSSES_FILE
@@ -53,13 +53,17 @@ class Run:
         self.config = config
         self.path = Path(config.output_dir)
         self.last, self.best, self.resume = self.path / "last", self.path / "best", self.path / "resume"
+        # Before the processes meet: one that stops while another still looks for it would end that one in another error.
+        _check_batch(config.optim, int(os.environ.get("WORLD_SIZE", "1")))
         self.accelerator = Accelerator(
             cpu=not torch.cuda.is_available(),
             mixed_precision=config.optim.precision,
             kwargs_handlers=[DistributedDataParallelKwargs(gradient_as_bucket_view=True)],
         )
         check_processes(self.accelerator.num_processes, config.num_processes)
-        self.share = _share(config, self.accelerator)
+        optim, world_size = config.optim, self.accelerator.num_processes
+        _check_batch(optim, world_size)
+        self.share = Share(optim.batch_size, self.accelerator.process_index, world_size, optim.accumulation_steps)
         self._handlers: list[logging.Handler] = []
         self._claim()
         self.finished = self._is_finished()
@@ -151,11 +155,9 @@ def check_processes(world_size: int, asked: int) -> None:
         )
 
 
-def _share(config: Config, accelerator: Accelerator) -> Share:
-    optim, world_size = config.optim, accelerator.num_processes
+def _check_batch(optim: OptimConfig, world_size: int) -> None:
     if optim.batch_size % (world_size * optim.accumulation_steps):
         raise InputError(
             f"optim.batch_size: {optim.batch_size} windows (of all processes together) are not a multiple of "
             f"{world_size} process(es) x optim.accumulation_steps={optim.accumulation_steps}; change either"
         )
-    return Share(optim.batch_size, accelerator.process_index, world_size, optim.accumulation_steps)
