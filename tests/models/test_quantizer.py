@@ -80,6 +80,13 @@ def test_ema_update_is_the_formula():
     assert quantizer.num_updates == before["num_updates"] + 1
 
 
+def test_codes_revived_on_equal_latents_do_not_tie():
+    latents = torch.tensor([[0.0, 0.0, 0.0], [1.0, 1.0, 1.0]]).repeat(20, 1)[None]  # every latent occurs 20 times
+    quantizer = ema(8, dead_threshold=0.0).train()
+    quantizer(latents)
+    assert len(torch.unique(quantizer.codebook, dim=0)) == 8
+
+
 def test_the_nearest_code_is_found_in_a_crowd_far_from_zero():
     generator = torch.Generator().manual_seed(0)
     quantizer = StraightThroughQuantizer(64, 32)

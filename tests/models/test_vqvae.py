@@ -31,6 +31,15 @@ def test_shapes_of_every_part(codebook, part, num_frames):
     assert output.commitment_loss.shape == output.perplexity.shape == ()
 
 
+@pytest.mark.parametrize("layout, part", [("beat_141_rot6d", "upper"), ("beat_full_rot6d", "lower")])
+def test_an_untrained_decoder_says_nearly_unturned_joints(layout, part):
+    torch.manual_seed(0)
+    model = MotionVQVAE(small(layout=layout, part=part)).eval()
+    rows = model.decode(torch.randint(0, 32, (2, 20)))
+    joints = rows[..., 3 if part == "lower" else 0 :].unflatten(-1, (-1, 6))
+    assert (joints - torch.tensor([1.0, 0, 0, 0, 1, 0])).abs().max() < 0.5
+
+
 def test_lower_body_with_translation():
     model = MotionVQVAE(small(layout="beat_full_rot6d", part="lower"))
     assert len(model.columns) == 3 + 6 * len(get_layout("beat_full_rot6d").held_joints("lower"))
