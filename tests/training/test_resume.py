@@ -90,9 +90,17 @@ def test_a_kill_before_any_write_leaves_a_run_that_goes_on_to_the_same_end(tmp_p
 def test_kills_at_random_times_leave_the_same_curve(tmp_path, uninterrupted):
     draw = random.Random(0)
     config = toy_config(tmp_path / "run", **LONGER)
+
+    class Unhurried(ToyTask):
+        """Takes longer for its 60 steps than the first kills leave it together, however fast the machine is."""
+
+        def train_step(self, model, batch):
+            time.sleep(0.02)
+            return super().train_step(model, batch)
+
     killed = 0
     for _ in range(60):
-        child = start_child(lambda: train_toy(config))
+        child = start_child(lambda: train_toy(config, task=Unhurried(config)))
         deadline = time.monotonic() + draw.uniform(0.02, 0.2)
         done = 0
         while not done and time.monotonic() < deadline:
