@@ -259,10 +259,105 @@ class CaMNLossConfig:
     face: float = 500.0
 
 
+@dataclass
+class MaskedTransformerConfig:
+    """Masked audio-gesture transformer; the defaults are the full size, some 90 M parameters without its tokenizers."""
+
+    name: str = "masked_transformer"
+    layout: str = "beat_full_rot6d"
+    # One folder of a trained vqvae for each part that is generated. A checkpoint holds the tokenizers themselves.
+    tokenizers: dict[str, str] = field(default_factory=dict)
+    tokenizer_configs: dict[str, MotionVQVAEConfig] = field(default_factory=dict)  # filled in from those folders
+    tokenizer_hashes: dict[str, str] = field(default_factory=dict)  # SHA-256 of their weights, filled in too
+    num_speakers: int = 30
+    num_emotions: int = 8
+    num_words: int = 5793  # capacity of the vocabulary, with its four special entries
+    word_buckets: int = 256  # words outside the vocabulary share this many vectors, chosen by their spelling
+    word_dim: int = 300
+    word_vectors: str = ""  # a fastText .vec file that known words start from
+    audio_encoder: str = "mel_onset"  # mel_onset | log_mel | waveform | pretrained
+    audio_model: str = ""  # pretrained: folder of a wav2vec2 or HuBERT model (needs the package transformers)
+    audio_channels: list[int] = field(default_factory=lambda: [32, 32, 32, 64, 64, 128])  # log_mel and waveform
+    audio_dim: int = 256
+    audio_layers: int = 3
+    text_layers: int = 2
+    hint_dim: int = 256
+    dim: int = 768
+    num_heads: int = 12
+    speech_layers: int = 4  # run once: what is known of the speech and of the motion
+    motion_layers: int = 8  # run at every decoding step: the codes
+    part_dim: int = 256
+    part_layers: int = 2  # parts of the body look at each other
+    dropout: float = 0.1
+    # Shares of training windows without an input: any subset of the inputs then works, and guidance is possible.
+    audio_dropout: float = 0.1
+    words_dropout: float = 0.1
+    speaker_dropout: float = 0.1
+    emotion_dropout: float = 0.1
+    everything_dropout: float = 0.05
+    hint_share: float = 0.3  # of training windows in which motion or face is partly given
+
+    def __post_init__(self) -> None:
+        _check_sizes(
+            self,
+            *("num_speakers", "num_emotions", "num_words", "word_buckets", "word_dim", "audio_dim", "audio_layers"),
+            *("text_layers", "hint_dim", "dim", "num_heads", "speech_layers", "motion_layers", "part_dim"),
+            "part_layers",
+        )
+        for key in ("dropout", "audio_dropout", "words_dropout", "speaker_dropout", "emotion_dropout"):
+            _share(f"model.{key}", getattr(self, key))
+        _share("model.everything_dropout", self.everything_dropout)
+        _share("model.hint_share", self.hint_share)
+        _choice("model.audio_encoder", self.audio_encoder, ("mel_onset", "log_mel", "waveform", "pretrained"))
+        if self.audio_encoder == "pretrained" and not self.audio_model:
+            raise InputError("model.audio_model: not set; audio_encoder=pretrained needs the folder of a speech model")
+        if self.dim % (2 * self.num_heads):
+            raise InputError(
+                f"model.dim: got {self.dim}; it must be a multiple of twice model.num_heads={self.num_heads}"
+            )
+        if self.part_dim % 32:
+            raise InputError(f"model.part_dim: got {self.part_dim}; it must be a multiple of 32, the width of a head")
+
+
+@dataclass
+class MaskedTransformerLossConfig:
+    """Cross-entropy of the hidden codes, by part of the body."""
+
+    upper: float = 1.0
+    hands: float = 1.0
+    lower: float = 1.0
+    face: float = 1.0
+    all: float = 1.0
+    label_smoothing: float = 0.0
+
+    def __post_init__(self) -> None:
+        _share("loss.label_smoothing", self.label_smoothing)
+
+
+@dataclass
+class GenerationConfig:
+    """How a masked transformer decodes; other models make their motion in one pass and pass this over."""
+
+    steps: int = 8  # 1: all codes in one pass
+    temperature: float = 1.0  # 0: the most probable code
+    guidance: float = 1.0  # 1: none; above, the speech counts for more
+    order_noise: float = 4.0  # 0: the surest codes are fixed first; large: in random order
+    window_frames: int = 0  # of the overlapping windows; 0: as in training
+    context: float = 0.25  # share of a window at each end that serves as context only
+
+    def __post_init__(self) -> None:
+        _at_least("generation.steps", self.steps, 1)
+        for key in ("temperature", "guidance", "order_noise", "window_frames", "context"):
+            _at_least(f"generation.{key}", getattr(self, key), 0)
+        if self.context >= 0.5:
+            raise InputError(f"generation.context: got {self.context}; it must be below 0.5, or nothing is left between")
+
+
 MODEL_CONFIGS: dict[str, tuple[type, type]] = {
     "motion_autoencoder": (MotionAutoencoderConfig, MotionAutoencoderLossConfig),
     "vqvae": (MotionVQVAEConfig, MotionVQVAELossConfig),
     "camn": (CaMNConfig, CaMNLossConfig),
+    "masked_transformer": (MaskedTransformerConfig, MaskedTransformerLossConfig),
 }
 
 
@@ -275,6 +370,7 @@ class Config:
     model: Any = None  # one of MODEL_CONFIGS
     loss: Any = None  # the weights that belong to it
     metrics: MetricsConfig = field(default_factory=MetricsConfig)
+    generation: GenerationConfig = field(default_factory=GenerationConfig)
     seed: int = 0
     output_dir: str = ""
     num_processes: int = 0  # how many processes the run must have; 0: as many as the launcher starts

@@ -21,7 +21,7 @@ from emage.config import Config
 from emage.motion.skeleton import Skeleton
 from emage.motion.statistics import MotionStatistics
 from emage.speakers import SpeakerTable
-from emage.training.batches import StepBatches, WindowOrder, step_seed
+from emage.training.batches import StepBatches, WindowOrder, draw_seeds, step_seed
 from emage.training.checkpoint import Progress, load_resume, save_resume
 from emage.training.optimizer import WeightAverage, build_optimizer, learning_rate, set_training
 from emage.training.recorder import Recorder
@@ -38,6 +38,9 @@ class Task(Protocol):
     """What is trained. Networks are run by `model(...)` only: the hooks of several processes and of bf16 hang there.
 
     With bf16 an output may be bf16; the loss itself is computed in float32 (`output.float()`).
+
+    A batch holds, besides what the corpus puts into it, `draw_seed` (B,) int64 on the CPU: what a task draws for a window
+    comes from it, and so does not depend on the number of processes; and `progress`, 0 at the first step, 1 in validation.
     """
 
     def __init__(self, config: Config, statistics: MotionStatistics): ...
@@ -164,6 +167,7 @@ class Trainer:
             collate=self.collate,
             accelerator=self.accelerator,
             share=self.share,
+            seed=self.config.seed,
         )
         set_training(self.model, freeze_batch_norm=self.optim.freeze_batch_norm)
         loss = scalars["loss"]
@@ -217,8 +221,14 @@ class Trainer:
             pin_memory=on_gpu,
             generator=torch.Generator(),  # the loader draws once at its start: not to come from the first step's draws
         )
-        for batch in loader:
-            yield send_to_device(batch, device, non_blocking=on_gpu)
+        share, calls = self.share, self.progress.step * self.optim.accumulation_steps
+        for call, batch in enumerate(loader, start=calls):
+            step, micro_step = divmod(call, self.optim.accumulation_steps)
+            first = (micro_step * share.world_size + share.rank) * share.micro_batch_size
+            batch = send_to_device(batch, device, non_blocking=on_gpu)
+            batch["draw_seed"] = draw_seeds(self.config.seed, step, range(first, first + share.micro_batch_size))
+            batch["progress"] = torch.tensor(step / max(1, self.optim.max_steps))
+            yield batch
 
     def _num_parameters(self) -> int:
         return sum(parameter.numel() for parameter in self.raw_model.parameters())
