@@ -39,7 +39,7 @@ def main(argv: list[str] | None = None) -> int:
             logger.info("%s is finished: %d steps; see %s and %s", run.path, config.optim.max_steps, run.last, run.best)
             return 0
         corpus = Corpus.open(config)
-        task = TRAINERS[config.model.name](config, corpus.statistics)
+        task = TRAINERS[config.model.name](config, corpus.statistics, corpus.skeletons, corpus.speakers)
         Trainer(run, task, corpus, collate).run()
     return 0
 

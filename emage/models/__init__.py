@@ -4,6 +4,7 @@ from torch import nn
 
 from emage.models.camn import CaMN, CaMNOutput
 from emage.models.motion_autoencoder import MotionAutoencoder, MotionAutoencoderOutput
+from emage.models.tokenizer import DecodedMotion, MotionTokenizer
 from emage.models.vqvae import MotionVQVAE, MotionVQVAEOutput
 
 MODELS: dict[str, type[nn.Module]] = {
@@ -16,8 +17,10 @@ __all__ = [
     "MODELS",
     "CaMN",
     "CaMNOutput",
+    "DecodedMotion",
     "MotionAutoencoder",
     "MotionAutoencoderOutput",
+    "MotionTokenizer",
     "MotionVQVAE",
     "MotionVQVAEOutput",
 ]
