@@ -48,6 +48,8 @@ def load_tokenizer(folders: Mapping[str, str | Path]) -> LoadedTokenizer:
         if not bundle.info.get("steps", 0) > 0:
             raise InputError(f"checkpoint {folder}: it was never trained (0 steps), its codes mean nothing; train it")
         bundles[part] = bundle
+    if not bundles:
+        raise InputError("tokenizer: no part given; give the checkpoint of one or more of upper, hands, lower, face")
     rates = {part: bundle.config.data.fps for part, bundle in bundles.items()}
     if len(set(rates.values())) > 1:
         said = ", ".join(f"{part} {fps:g}" for part, fps in rates.items())
