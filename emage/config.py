@@ -167,35 +167,42 @@ class MotionAutoencoderLossConfig:
 
 @dataclass
 class MotionVQVAEConfig:
-    """A VQ-VAE over one part of the body, one code a frame (EMAGE's size by default)."""
+    """A VQ-VAE over one part of the body or the face; by default EMAGE's size, one code a frame."""
 
     name: str = "vqvae"
-    layout: str = "beat_141_rot6d"
-    part: str = "upper"  # upper | hands | lower | all: the joints of the layout that belong to it
+    layout: str = "beat_full_rot6d"
+    part: str = "upper"  # upper | hands | lower | all: the joints of the layout that belong to it; or face
     channels: int = 256
     num_layers: int = 2
     codebook_size: int = 256
     code_dim: int = 256
+    num_quantizers: int = 1  # levels of residual quantisation, each with a codebook of its own
+    downsample: int = 1  # frames a code step: 1, 2 or 4
     codebook: str = "ema"  # ema | straight_through
     codebook_decay: float = 0.99
     dead_code_threshold: float = 1.0  # ema: a code with a moving count below it is put on a random latent; 0 never
 
     def __post_init__(self) -> None:
-        _check_sizes(self, "channels", "num_layers", "codebook_size", "code_dim")
+        _check_sizes(self, "channels", "num_layers", "codebook_size", "code_dim", "num_quantizers")
+        _choice("model.downsample", str(self.downsample), ("1", "2", "4"))
         _share("model.codebook_decay", self.codebook_decay)
         _at_least("model.dead_code_threshold", self.dead_code_threshold, 0)
         _choice("model.codebook", self.codebook, ("ema", "straight_through"))
-        _choice("model.part", self.part, ("upper", "hands", "lower", "all"))
+        _choice("model.part", self.part, ("upper", "hands", "lower", "all", "face"))
 
 
 @dataclass
 class MotionVQVAELossConfig:
-    """Rotation, its first and second difference over time, and the commitment to the codes."""
+    """What a reconstruction is judged by, as far as the part holds it (a face has no rotations)."""
 
-    geodesic: float = 1.0
-    velocity: float = 1.0
+    geodesic: float = 1.0  # radians
+    position: float = 1.0  # joints through forward kinematics, metres
+    velocity: float = 1.0  # of rotation matrices or facial weights, per frame
     acceleration: float = 1.0
-    translation: float = 1.0  # only where the part holds the root translation
+    translation: float = 1.0  # of the root, metres
+    contact: float = 0.1  # mean square error of the labels
+    foot_velocity: float = 1.0  # metres per frame of feet that should rest
+    face: float = 1.0  # facial weights
     commitment: float = 1.0
 
 
@@ -425,8 +432,7 @@ def _check_keys(node: Any, schema: Any, prefix: str, source: str) -> None:
 
 def _to_dataclass(node: Any, source: str) -> Config:
     name = OmegaConf.select(node, "model.name")
-    if name not in MODEL_CONFIGS:
-        raise InputError(f"{source}: model.name: got {name!r}; choose one of {', '.join(MODEL_CONFIGS)}")
+    _choice(f"{source}: model.name", name, MODEL_CONFIGS)
     model_config, loss_config = MODEL_CONFIGS[name]
     schema = Config(model=model_config(), loss=loss_config())
     _check_keys(node, schema, "", source)

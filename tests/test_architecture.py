@@ -22,6 +22,7 @@ FLOORS = {
     "emage.metrics": 2,
     "dataloaders": 2,
     "emage.checkpoint": 3,
+    "emage.tokenizers": 3,
     "emage.generation": 3,
     "emage.export": 3,
     "emage.viewer": 3,

@@ -73,10 +73,12 @@ def autoencoder_bundle(*, steps: int = 5, fps: float = 15.0, **model: Any) -> Bu
     return _bundle(Config(data=data, model=network, loss=MotionAutoencoderLossConfig()), steps, ("2", "4"))
 
 
-def vqvae_bundle(*, steps: int = 5) -> Bundle:
-    """A VQ-VAE of the upper body."""
-    network = MotionVQVAEConfig(channels=4, num_layers=1, codebook_size=4, code_dim=4)
-    return _bundle(Config(model=network, loss=MotionVQVAELossConfig()), steps, ("2", "4"))
+def vqvae_bundle(*, steps: int = 5, fps: float = 15.0, **model: Any) -> Bundle:
+    """A VQ-VAE, of the upper body unless `model` says otherwise."""
+    options: dict[str, Any] = {"channels": 4, "num_layers": 1, "codebook_size": 4, "code_dim": 4}
+    network = MotionVQVAEConfig(**(options | model))
+    config = Config(data=DataConfig(fps=fps), model=network, loss=MotionVQVAELossConfig())
+    return _bundle(config, steps, ("2", "4"))
 
 
 def _bundle(config: Config, steps: int, speakers: Iterable[str]) -> Bundle:

@@ -7,7 +7,7 @@ batch, rate and torch's seed are functions of (config.seed, k, rank), all else i
 
 import contextlib
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -43,7 +43,13 @@ class Task(Protocol):
     comes from it, and so does not depend on the number of processes; and `progress`, 0 at the first step, 1 in validation.
     """
 
-    def __init__(self, config: Config, statistics: MotionStatistics): ...
+    def __init__(
+        self,
+        config: Config,
+        statistics: MotionStatistics,
+        skeletons: Mapping[str, Skeleton],  # speaker label -> skeleton
+        speakers: SpeakerTable,  # label <-> the index in a batch
+    ): ...
 
     def build_model(self) -> nn.Module:
         """A fresh network of config.model."""
