@@ -40,7 +40,7 @@ def main(argv: list[str] | None = None) -> int:
             logger.info("%s is finished: %d steps; see %s and %s", run.path, config.optim.max_steps, run.last, run.best)
             return 0
         corpus = Corpus.open(config)
-        task = TRAINERS[config.model.name](config, corpus.statistics, corpus.skeletons, corpus.speakers, *((corpus.vocabulary,) if config.model.name=='masked_transformer' else ()))
+        task = TRAINERS[config.model.name](config, corpus)
         Trainer(run, task, corpus, collate).run()
     return 0
 

@@ -95,7 +95,9 @@ class Given:
                 raise InputError(f"given {name}: got shape {tuple(value.shape)}; expected {shape} ({layout.name})")
         for values, mask in (("motion", "joints"), ("face", "channels")):
             if (getattr(self, values) is None) != (getattr(self, mask) is None):
-                raise InputError(f"given {values}: it needs `{mask}`, which says what of it counts, and the other way round")
+                raise InputError(
+                    f"given {values}: it needs `{mask}`, which says what of it counts, and the other way round"
+                )
         for values, mask in ((self.motion, self._columns(layout)), (self.face, self.channels)):
             if values is not None and not torch.isfinite(values[mask]).all():
                 raise InputError("given motion or face: values that are marked as given are not finite")
@@ -193,9 +195,7 @@ class Completer:
             face = torch.where(given.channels, face, face.clamp(0, 1))
         return motion, face
 
-    def _hints(
-        self, given: Given, skeleton: Skeleton, num_frames: int
-    ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    def _hints(self, given: Given, skeleton: Skeleton, num_frames: int) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """Values and masks of what is given, (T, P) by part."""
         tokenizer = self.model.tokenizer
         motion = given.motion
@@ -226,5 +226,7 @@ def as_seed(seed_motion: np.ndarray | Tensor, layout: str, num_frames: int) -> G
     """The first frames of the motion, all joints, as `Given`."""
     motion = torch.as_tensor(np.asarray(seed_motion), dtype=torch.float32)
     if motion.ndim != 2 or motion.shape[1] != get_layout(layout).dim:
-        raise InputError(f"seed frames: got shape {tuple(motion.shape)}; expected (frames, {get_layout(layout).dim}) ({layout})")
+        raise InputError(
+            f"seed frames: got shape {tuple(motion.shape)}; expected (frames, {get_layout(layout).dim}) ({layout})"
+        )
     return Given.stretch(motion[:num_frames], layout, num_frames=num_frames)

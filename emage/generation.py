@@ -175,9 +175,7 @@ class Generator:
             return motion, None
         return motion, statistics.denormalise(output.face[0].cpu(), FACE_LAYOUT).clamp(0, 1)
 
-    def _check_inputs(
-        self, given: Given | None, without: Sequence[str], options: GenerationConfig | None
-    ) -> None:
+    def _check_inputs(self, given: Given | None, without: Sequence[str], options: GenerationConfig | None) -> None:
         unknown = [name for name in without if name not in INPUTS]
         if unknown:
             raise InputError(f"without: got {unknown[0]!r}; choose from {', '.join(INPUTS)}")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from emage.checkpoint import load_bundle, weights_hash
-from emage.config import Config, MotionVQVAEConfig
+from emage.config import Config, MotionVQVAEConfig, load_config
 from emage.errors import InputError
 from emage.models.tokenizer import MotionTokenizer
 
@@ -83,3 +83,16 @@ def with_tokenizers(config: Config) -> Config:
         )
     model = dataclasses.replace(config.model, tokenizer_configs=loaded.configs, tokenizer_hashes=loaded.sha256)
     return dataclasses.replace(config, model=model)
+
+
+def planned_tokenizers(config: Config, config_path: Path) -> Config:
+    """The same from the configs beside a config file, vqvae_<part>.yaml, before any tokenizer is trained.
+
+    Raises:
+        InputError: such a config is missing.
+    """
+    parts = getattr(config.model, "tokenizers", None)
+    if not parts:
+        return config
+    configs = {part: load_config(config_path.with_name(f"vqvae_{part}.yaml")).model for part in parts}
+    return dataclasses.replace(config, model=dataclasses.replace(config.model, tokenizer_configs=configs))

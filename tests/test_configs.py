@@ -9,6 +9,7 @@ from omegaconf import OmegaConf
 from emage.config import MODEL_CONFIGS, Config, config_to_dict, load_config
 from emage.models import MODELS, MotionTokenizer
 from emage.motion.parts import TOKEN_PARTS
+from emage.tokenizers import planned_tokenizers
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIGS = sorted(path.relative_to(ROOT) for path in (ROOT / "configs").rglob("*.yaml"))
@@ -49,7 +50,7 @@ def test_each_corpus_has_every_model_and_a_vqvae_of_every_part(corpus):
 
 @pytest.mark.parametrize("path", RUNS, ids=str)
 def test_a_config_loads_and_its_model_can_be_built(path):
-    config = load_config(ROOT / path)
+    config = planned_tokenizers(load_config(ROOT / path), ROOT / path)
     assert path.stem.startswith(config.model.name)
     assert sum(p.numel() for p in MODELS[config.model.name](config.model).parameters()) > 0
 
@@ -86,6 +87,13 @@ def test_the_demo_stays_in_its_own_folder_and_the_models_share_one_cache():
     assert {(d.root, d.cache_dir, d.fps, d.sample_rate) for d in data} == {
         ("runs/demo/corpus", "runs/demo/cache", 15.0, 16000)
     }
+
+
+def test_the_full_size_transformer_has_80_million_parameters_of_its_own():
+    path = ROOT / "configs/beat/masked_transformer.yaml"
+    config = planned_tokenizers(load_config(path), path)
+    model = MODELS["masked_transformer"](config.model)
+    assert sum(p.numel() for name, p in model.named_parameters() if not name.startswith("tokenizer.")) >= 80e6
 
 
 def test_beat_has_the_published_sizes_and_settings():

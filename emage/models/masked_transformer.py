@@ -54,7 +54,9 @@ class MaskedGestureTransformer(nn.Module):
     def __init__(self, config: MaskedTransformerConfig) -> None:
         super().__init__()
         if not config.tokenizer_configs:
-            raise InputError("model.tokenizers: none given; train a vqvae for each part and give model.tokenizers.PART=DIR")
+            raise InputError(
+                "model.tokenizers: none given; train a vqvae for each part and give model.tokenizers.PART=DIR"
+            )
         self.config = config
         self.tokenizer = MotionTokenizer(config.tokenizer_configs).requires_grad_(False).eval()
         self.parts: tuple[str, ...] = tuple(self.tokenizer.parts)
@@ -69,7 +71,9 @@ class MaskedGestureTransformer(nn.Module):
         self.motion_layers = _layers(config.motion_layers, config)
         self.norm = nn.LayerNorm(config.dim)
         self.to_parts = nn.Linear(config.dim, len(self.parts) * config.part_dim)
-        self.part_codes = nn.ModuleDict({part: CodeEmbedding(self.tokenizer, config.part_dim, (part,)) for part in self.parts})
+        self.part_codes = nn.ModuleDict(
+            {part: CodeEmbedding(self.tokenizer, config.part_dim, (part,)) for part in self.parts}
+        )
         self.part_layers = nn.Sequential(
             *(
                 TransformerLayer(
@@ -78,7 +82,9 @@ class MaskedGestureTransformer(nn.Module):
                 for _ in range(config.part_layers)
             )
         )
-        self.heads = nn.ModuleDict({part: CodeHead(self.tokenizer.vqvaes[part], config.part_dim) for part in self.parts})
+        self.heads = nn.ModuleDict(
+            {part: CodeHead(self.tokenizer.vqvaes[part], config.part_dim) for part in self.parts}
+        )
 
     def train(self, mode: bool = True) -> "MaskedGestureTransformer":
         """Train mode, though never of the tokenizers: their codebooks would follow the batch."""
@@ -202,7 +208,10 @@ class CodeHead(nn.Module):
         self.norm = nn.LayerNorm(vqvae.code_dim, elementwise_affine=False)
         self.hidden = nn.ModuleList([nn.Linear(dim, 2 * dim) for _ in range(self.num_levels)])
         self.out = nn.ModuleList(
-            [nn.Sequential(nn.LayerNorm(2 * dim), nn.Linear(2 * dim, vqvae.codebook_size)) for _ in range(self.num_levels)]
+            [
+                nn.Sequential(nn.LayerNorm(2 * dim), nn.Linear(2 * dim, vqvae.codebook_size))
+                for _ in range(self.num_levels)
+            ]
         )
 
     def forward(self, state: Tensor, codes: Tensor) -> Tensor:
@@ -219,4 +228,6 @@ class CodeHead(nn.Module):
 
 
 def _layers(number: int, config: MaskedTransformerConfig) -> nn.Sequential:
-    return nn.Sequential(*(TransformerLayer(config.dim, config.num_heads, dropout=config.dropout) for _ in range(number)))
+    return nn.Sequential(
+        *(TransformerLayer(config.dim, config.num_heads, dropout=config.dropout) for _ in range(number))
+    )

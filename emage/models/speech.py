@@ -72,9 +72,7 @@ class _PublishedEncoder(nn.Module):
         self.project = nn.Linear(channels, dim)
 
     def forward(self, waveform: Tensor, num_frames: int, *, fps: float, sample_rate: int) -> Tensor:
-        features = self.encoder(
-            waveform.to(self.project.weight.dtype), num_frames, fps=fps, sample_rate=sample_rate
-        )
+        features = self.encoder(waveform.to(self.project.weight.dtype), num_frames, fps=fps, sample_rate=sample_rate)
         return self.project(features)
 
 
@@ -161,9 +159,7 @@ class SpeechEncoder(nn.Module):
         for embedding in (self.speaker, self.emotion):
             nn.init.normal_(embedding.weight, std=0.1)
 
-    def forward(
-        self, speech: dict[str, Tensor], given: dict[str, Tensor], *, fps: float, sample_rate: int
-    ) -> Tensor:
+    def forward(self, speech: dict[str, Tensor], given: dict[str, Tensor], *, fps: float, sample_rate: int) -> Tensor:
         """Features of T frames.
 
         Args:

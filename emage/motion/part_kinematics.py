@@ -13,6 +13,7 @@ from emage.motion import rotation
 from emage.motion.layout import ROOT
 from emage.motion.parts import PartValues
 from emage.motion.skeleton import BEAT_JOINTS, Skeleton, forward_kinematics
+from emage.speakers import SpeakerTable
 
 
 class PartKinematics:
@@ -84,13 +85,14 @@ class PartKinematics:
         return positions[:, :, self.moved]
 
 
-def bone_table(skeletons: Mapping[str, Skeleton], indices: Mapping[str, int]) -> Tensor:
+def bone_table(skeletons: Mapping[str, Skeleton], speakers: SpeakerTable) -> Tensor:
     """Bones of all people by their index: (highest index + 1, 75, 3) cm float32, joints as in BEAT_JOINTS.
 
     Args:
         skeletons: by label.
-        indices: label -> index. Who has no skeleton, and an index without a person, gets the first one's bones.
+        speakers: label <-> index. Who has no skeleton, and an index without a person, gets the first one's bones.
     """
+    indices = {label: speakers.index(label) for label in speakers.labels}
     bones = {label: skeleton.offsets_cm[skeleton.indices(BEAT_JOINTS)] for label, skeleton in skeletons.items()}
     first = next(iter(bones.values()))
     table = first.repeat(max(indices.values(), default=0) + 1, 1, 1)

@@ -80,5 +80,7 @@ def draw_seeds(seed: int, step: int, positions: Iterable[int]) -> Tensor:
 
     Validation has step -1 and the numbers of its windows.
     """
-    drawn = [np.random.SeedSequence([seed, step + 1, position, 1]).generate_state(1, np.uint64)[0] for position in positions]
+    drawn = [
+        np.random.SeedSequence([seed, step + 1, position, 1]).generate_state(1, np.uint64)[0] for position in positions
+    ]
     return torch.tensor([int(value >> np.uint64(1)) for value in drawn], dtype=torch.int64)

@@ -82,7 +82,9 @@ class WindowMasks:
             return {key: torch.from_numpy(np.stack([w[which][key] for w in windows])) for key in windows[0][which]}
 
         spelled = stacked(0).pop(SPELLING)
-        return Shown({name: value for name, value in stacked(0).items() if name in INPUTS}, stacked(1), stacked(2), spelled)
+        return Shown(
+            {name: value for name, value in stacked(0).items() if name in INPUTS}, stacked(1), stacked(2), spelled
+        )
 
     def _window(
         self, rng: np.random.Generator, num_frames: int, progress: float

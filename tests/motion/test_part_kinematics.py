@@ -9,6 +9,7 @@ from emage.motion.layout import get_layout
 from emage.motion.part_kinematics import PartKinematics, bone_table, common_parents
 from emage.motion.parts import PartValues
 from emage.motion.skeleton import BEAT_JOINTS, Skeleton, forward_kinematics
+from emage.speakers import SpeakerTable
 
 BODY = {"2": skeleton(1.0), "4": skeleton(2.0)}
 PARTS = ("upper", "hands", "lower", "all")
@@ -69,7 +70,7 @@ def test_gradients_reach_every_rotation():
 
 
 def test_bones_of_people_by_index():
-    table = bone_table(BODY, {"2": 1, "4": 3, "9": 0})
+    table = bone_table(BODY, SpeakerTable({"2": 1, "4": 3, "9": 0}))
     assert table.shape == (4, 75, 3)
     first, second = (BODY[label].offsets_cm.float() for label in "24")
     assert torch.equal(table[1], first)
@@ -84,7 +85,7 @@ def test_other_spellings_and_orders_of_a_skeleton_are_the_same_tree():
     parents = [-1 if body.parents[j] < 0 else order.index(body.parents[j]) for j in order]
     other = Skeleton([body.names[j] for j in order], parents, body.offsets_cm[order])
     assert common_parents({"a": other}) == common_parents(BODY)
-    assert torch.equal(bone_table({"a": other}, {"a": 0})[0], body.offsets_cm.float())
+    assert torch.equal(bone_table({"a": other}, SpeakerTable({"a": 0}))[0], body.offsets_cm.float())
 
 
 def test_trees_that_differ_are_named():

@@ -8,12 +8,15 @@ from training.windows import WindowCorpus, small_config, task_of
 from dataloaders.batch import collate
 from emage.errors import InputError
 from emage.training import TRAINERS
+from emage.training.batches import draw_seeds
 
 
 def task_and_batch(name: str, size: int = 4, **model):
     config = small_config(name, **model)
     corpus = WindowCorpus(config)
-    return task_of(config, corpus), collate(corpus.windows("train")[:size])
+    batch = collate(corpus.windows("train")[:size])
+    batch |= {"draw_seed": draw_seeds(0, 0, range(size)), "progress": torch.tensor(1.0)}
+    return task_of(config, corpus), batch
 
 
 class Answers(nn.Module):

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from tiny_bundles import skeleton
+from tiny_bundles import skeleton, tokenizer_folders
 
 from emage.audio import frame_to_sample
 from emage.config import MODEL_CONFIGS, Config
@@ -12,6 +12,7 @@ from emage.motion.convert import convert
 from emage.motion.layout import ARKIT_51, get_layout
 from emage.motion.statistics import MotionStatistics
 from emage.speakers import SpeakerTable
+from emage.tokenizers import with_tokenizers
 from emage.training import TRAINERS, Task
 from emage.vocabulary import Vocabulary
 
@@ -23,13 +24,20 @@ SMALL_MODELS: dict[str, dict[str, Any]] = {
         "audio_encoder": "log_mel", "audio_channels": [4] * 6, "audio_dim": 8, "face_dim": 8, "hidden": 16,
         "num_layers": 1, "dropout": 0.0, "word_dropout": 0.0,
     },
+    "masked_transformer": {
+        "num_speakers": 3, "num_words": 12, "word_buckets": 4, "word_dim": 8, "audio_dim": 16, "audio_layers": 1,
+        "text_layers": 1, "hint_dim": 8, "dim": 32, "num_heads": 2, "speech_layers": 1, "motion_layers": 1,
+        "part_dim": 32, "part_layers": 1, "dropout": 0.0,
+    },
 }  # fmt: skip
 
 
 def small_config(name: str, output_dir: str = "", **model: Any) -> Config:
     """A config of a small network that starts with full speed and does not depend on the number of processes."""
     model_config, loss_config = MODEL_CONFIGS[name]
-    config = Config(model=model_config(**(SMALL_MODELS[name] | model)), loss=loss_config(), output_dir=str(output_dir))
+    options = SMALL_MODELS[name] | ({"tokenizers": tokenizer_folders()} if name == "masked_transformer" else {}) | model
+    config = Config(model=model_config(**options), loss=loss_config(), output_dir=str(output_dir))
+    config = with_tokenizers(config)
     optim = config.optim
     optim.max_steps, optim.batch_size, optim.eval_every, optim.warmup_steps, optim.lr = 20, 8, 20, 10, 3e-4
     optim.freeze_batch_norm = True
@@ -38,7 +46,7 @@ def small_config(name: str, output_dir: str = "", **model: Any) -> Config:
 
 def task_of(config: Config, corpus: "WindowCorpus") -> Task:
     """The task that the config's model is trained by, as train.py makes it."""
-    return TRAINERS[config.model.name](config, corpus.statistics, corpus.skeletons, corpus.speakers)
+    return TRAINERS[config.model.name](config, corpus)
 
 
 class WindowCorpus:

@@ -5,8 +5,6 @@ The codes come from frozen tokenizers, window by window. What a window shows is 
 Shapes: B batch, T frames, N steps, P values of a part, Q levels, K codebook entries.
 """
 
-from collections.abc import Mapping
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -15,29 +13,20 @@ from emage.config import Config
 from emage.models.masked_transformer import MaskedGestureTransformer
 from emage.models.tokenizer import MotionTokenizer
 from emage.motion.part_kinematics import bone_table
-from emage.motion.skeleton import Skeleton
-from emage.motion.statistics import MotionStatistics
-from emage.speakers import SpeakerTable
+from emage.motion.parts import PartValues
 from emage.tokenizers import load_tokenizer
 from emage.training.masking import WindowMasks
-from emage.vocabulary import Vocabulary
+from emage.training.protocols import TrainingCorpus
 from emage.word_vectors import start_words
 
 
 class MaskedTransformerTask:
     """Cross-entropy of the codes that are hidden."""
 
-    def __init__(
-        self,
-        config: Config,
-        statistics: MotionStatistics,
-        skeletons: Mapping[str, Skeleton],
-        speakers: SpeakerTable,
-        vocabulary: Vocabulary,
-    ):
+    def __init__(self, config: Config, corpus: TrainingCorpus):
         self.config = config
-        self.bones_cm = bone_table(skeletons, {label: speakers.index(label) for label in speakers.labels})
-        self.vocabulary = vocabulary
+        self.bones_cm = bone_table(corpus.skeletons, corpus.speakers)
+        self.vocabulary = vocabulary = corpus.vocabulary
         self.word_buckets = torch.arange(config.model.num_words + config.model.word_buckets)
         self.word_buckets[: len(vocabulary)] = torch.tensor(vocabulary.buckets())
         self.tokenizer: MotionTokenizer
@@ -64,7 +53,9 @@ class MaskedTransformerTask:
         values, valid = self.part_values(batch)  # (B, T, P), (B, N) by part
         with torch.no_grad():
             codes = self.tokenizer.encode(values)  # (B, N, Q) by part
-        shown = self.masks.draw(batch["draw_seed"].tolist(), batch["motion"].shape[1], float(batch["progress"])).to(device)
+        shown = self.masks.draw(batch["draw_seed"].tolist(), batch["motion"].shape[1], float(batch["progress"])).to(
+            device
+        )
         speech = {name: batch[name] for name in ("waveform", "words", "speaker", "emotion")}
         spelled = self.word_buckets.to(device)[batch["words"]]
         speech["words"] = torch.where(shown.spelled[:, None], spelled, batch["words"])
@@ -99,9 +90,12 @@ class MaskedTransformerTask:
 
     def part_values(self, batch: dict[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """Raw values of the parts, (B, T, P), and which code steps lie in valid frames alone, (B, N)."""
-        tokenizer = self.tokenizer
-        bones_cm = self.bones_cm.to(batch["motion"].device)[batch["speaker"]]
-        values = tokenizer.part_values(batch["motion"], batch["face"], bones_cm)
+        tokenizer, motion = self.tokenizer, batch["motion"]
+        bones_cm = self.bones_cm.to(motion.device)[batch["speaker"]]
+        # A fixed pose where nothing was captured: whatever stands there would reach the feet of the frame before.
+        rest = PartValues("all", tokenizer.layout).rest()[: tokenizer.layout.dim].to(motion)
+        motion = torch.where(batch["motion_valid"][..., None], motion, rest)
+        values = tokenizer.part_values(motion, batch["face"], bones_cm)
         frames = {part: batch["face_valid" if part == "face" else "motion_valid"] for part in tokenizer.parts}
         filled = {
             part: torch.where(frames[part][..., None], value, tokenizer.vqvaes[part].feature_mean)

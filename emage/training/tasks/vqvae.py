@@ -6,8 +6,6 @@ takes some of its differences along the vertex axis); the lower body by where it
 Shapes: B batch, T frames, J joints of the part, P values of the part.
 """
 
-from collections.abc import Mapping
-
 import torch
 from torch import Tensor, nn
 
@@ -17,9 +15,8 @@ from emage.models.vqvae import MotionVQVAE, MotionVQVAEOutput
 from emage.motion.contact import foot_positions
 from emage.motion.part_kinematics import PartKinematics, bone_table
 from emage.motion.parts import PartValues
-from emage.motion.skeleton import BEAT_JOINTS, Skeleton
-from emage.motion.statistics import MotionStatistics
-from emage.speakers import SpeakerTable
+from emage.motion.skeleton import BEAT_JOINTS
+from emage.training.protocols import TrainingCorpus
 
 CM_PER_M = 100.0
 # L1 with a rounded foot. The gradient of bare L1 jumps where a joint rests: rounding alone made runs on one and on two
@@ -30,19 +27,13 @@ FOOT = 1e-3
 class MotionVQVAETask:
     """Reconstruction of one part, and the commitment of its latents to the codes."""
 
-    def __init__(
-        self,
-        config: Config,
-        statistics: MotionStatistics,
-        skeletons: Mapping[str, Skeleton],
-        speakers: SpeakerTable,
-    ):
+    def __init__(self, config: Config, corpus: TrainingCorpus):
         self.config = config
         self.values = PartValues.of(config.model.part, config.model.layout)
-        self.mean, self.scale = self.values.mean_and_scale(statistics.means, statistics.stds)  # (P,) each
+        self.mean, self.scale = self.values.mean_and_scale(corpus.statistics.means, corpus.statistics.stds)  # (P,) each
         if not self.values.is_face:
-            self.kinematics = PartKinematics(self.values, skeletons)
-            self.bones_cm = bone_table(skeletons, {label: speakers.index(label) for label in speakers.labels})
+            self.kinematics = PartKinematics(self.values, corpus.skeletons)
+            self.bones_cm = bone_table(corpus.skeletons, corpus.speakers)
 
     def build_model(self) -> nn.Module:
         """A fresh network with the normalisation of the train split."""
