@@ -160,6 +160,7 @@ class GenerationConfig:
 
     steps: int = 8  # 1: all codes in one pass
     temperature: float = 1.0  # 0: the most probable code
+    residual_temperature: float = 0.0  # of the levels behind the first, which hold the details
     guidance: float = 1.0  # 1: none; above, the speech counts for more
     order_noise: float = 4.0  # 0: the surest codes are fixed first; large: in random order
     window_frames: int = 0  # of the overlapping windows; 0: as in training
@@ -167,7 +168,7 @@ class GenerationConfig:
 
     def __post_init__(self) -> None:
         at_least("generation.steps", self.steps, 1)
-        for key in ("temperature", "guidance", "order_noise", "window_frames", "context"):
+        for key in ("temperature", "residual_temperature", "guidance", "order_noise", "window_frames", "context"):
             at_least(f"generation.{key}", getattr(self, key), 0)
         if self.context >= 0.5:
             raise InputError(

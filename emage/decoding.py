@@ -225,10 +225,11 @@ class CodeDecoder:
             logits = [head.level(state, below) for state in states]  # (M, K) each
             mixed = logits[0] if len(logits) == 1 else logits[1] + options.guidance * (logits[0] - logits[1])
             log_probability = mixed.log_softmax(dim=-1)
-            if options.temperature == 0:
+            temperature = options.residual_temperature if level else options.temperature
+            if temperature == 0:
                 code = mixed.argmax(dim=-1)
             else:
-                sums = (mixed / options.temperature).softmax(dim=-1).cumsum(dim=-1)
+                sums = (mixed / temperature).softmax(dim=-1).cumsum(dim=-1)
                 code = torch.searchsorted(sums, chances[:, level, None] * sums[:, -1:], right=True)[:, 0]
                 code = code.clamp(max=mixed.shape[-1] - 1)
             below = torch.cat([below, code[:, None]], dim=1)
