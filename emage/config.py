@@ -105,9 +105,7 @@ class OptimConfig:
     grad_clip: float = 1.0  # norm; 0 switches clipping off
     precision: str = "no"  # no | bf16
     ema_decay: float = 0.0  # 0 switches the moving average of the weights off
-    freeze_batch_norm: bool = (
-        False  # BatchNorm keeps its statistics: the loss then does not depend on the number of processes
-    )
+    freeze_batch_norm: bool = False  # BatchNorm keeps its statistics: any number of processes then gives one loss
     log_every: int = 20
     eval_every: int = 500
     save_every: int = 500

@@ -74,7 +74,18 @@ class MotionVQVAE(nn.Module):
         self.encoder = _encoder(self.num_values, config)
         self.quantizer = ResidualQuantizer(config)
         self.decoder = _decoder(self.num_values, config)
+        # Straight ways beside both networks: frames -> latent -> frames without any non-linearity.
+        step_values = self.num_values * self.downsample
+        self.project = nn.Linear(step_values, config.code_dim)
+        self.unproject = nn.Linear(config.code_dim, step_values)
         with torch.no_grad():
+            # They begin as a projection and its inverse, the networks as nearly nothing.
+            basis = nn.init.orthogonal_(torch.empty(config.code_dim, step_values))
+            self.project.weight.copy_(basis)
+            self.unproject.weight.copy_(basis.T)
+            for way in (self.project, self.unproject):
+                nn.init.zeros_(way.bias)
+            self.encoder[-1].weight.mul_(OUTPUT_SCALE)
             self.decoder[-1].weight.mul_(OUTPUT_SCALE)
 
     @torch.no_grad()
@@ -124,11 +135,15 @@ class MotionVQVAE(nn.Module):
             normalised = torch.where(valid[..., None], normalised, torch.zeros_like(normalised))
         x = normalised.transpose(1, 2)  # (B, P, T)
         x = F.pad(x, (0, -x.shape[2] % self.downsample), mode="replicate")
-        return self._run(self.encoder, x, rate_in=self.downsample, rate_out=1).transpose(1, 2)  # (B, N, C)
+        steps = x.transpose(1, 2).unflatten(1, (-1, self.downsample)).flatten(2)  # (B, N, downsample * P)
+        curved = self._run(self.encoder, x, rate_in=self.downsample, rate_out=1).transpose(1, 2)
+        return self.project(steps) + curved  # (B, N, C)
 
     def _decode_latents(self, latents: Tensor, num_frames: int) -> Tensor:
         x = self._run(self.decoder, latents.transpose(1, 2), rate_in=1, rate_out=self.downsample)
-        return x[..., :num_frames].transpose(1, 2).float() * self.feature_scale + self.feature_mean
+        straight = self.unproject(latents).unflatten(2, (self.downsample, -1)).flatten(1, 2)  # (B, N * downsample, P)
+        normalised = (straight + x.transpose(1, 2))[:, :num_frames].float()
+        return normalised * self.feature_scale + self.feature_mean
 
     def _run(self, network: nn.Sequential, x: Tensor, *, rate_in: int, rate_out: int) -> Tensor:
         """Runs (B, C, N * rate_in) -> (B, C', N * rate_out); outside training in chunks whose edges see their neighbours."""

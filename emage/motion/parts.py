@@ -114,13 +114,16 @@ class PartValues:
     def mean_and_scale(self, means: dict[str, Tensor], stds: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
         """What brings values to the size of 1, from the statistics of whole layouts by name: (P,) and (P,).
 
-        Rotations of one joint share a scale (its six numbers are one rotation); no scale is below a smallest one.
+        Rotations of one joint share a scale (its six numbers are one rotation): the geometric mean of the spread of the
+        joint and that of the whole part. With the first alone a degree of the neck would weigh as much as ten of the
+        forearm, with the second alone the neck would be lost. No scale is below a smallest one.
         """
         if self.is_face:
             return means["arkit_51"], stds["arkit_51"].clamp(min=MIN_WEIGHT_SCALE)
         mean, std = means[self.layout.name][self.columns], stds[self.layout.name][self.columns]
         joints = std[self.num_translation :].unflatten(0, (len(self.joints), -1))  # (J, 6)
-        shared = joints.square().mean(dim=1, keepdim=True).sqrt().clamp(min=MIN_ROT6D_SCALE).expand_as(joints)
+        own = joints.square().mean(dim=1, keepdim=True).sqrt()  # (J, 1)
+        shared = (own * own.square().mean().sqrt()).sqrt().clamp(min=MIN_ROT6D_SCALE).expand_as(joints)
         middle = mean.new_full((self.num_contact,), 0.5)  # contact 0 and 1 become -1 and 1
         translation = self.translation(std).clamp(min=MIN_TRANSLATION_SCALE_CM)
         return torch.cat([mean, middle]), torch.cat([translation, shared.flatten(), middle])

@@ -73,7 +73,8 @@ def test_normalised_values_are_of_size_one_and_noise_stays_small():
     joints = scale[3:-4].view(-1, 6)
     assert torch.equal(joints, joints[:, :1].expand(-1, 6))  # one rotation, one scale
     by_name = dict(zip(values.joints, joints[:, 0].tolist(), strict=True))
-    assert by_name.pop("Spine1") == pytest.approx((0.25 / 6) ** 0.5)
+    own = (0.25 / 6) ** 0.5
+    assert by_name.pop("Spine1") == pytest.approx((own * own / 18**0.5) ** 0.5)  # the other 17 joints rest
     assert list(by_name.values()) == pytest.approx([MIN_ROT6D_SCALE] * 17)
     contact = (torch.tensor([[0.0], [1.0]]) - mean[-4:]) / scale[-4:]
     assert contact.tolist() == [[-1.0] * 4, [1.0] * 4]

@@ -139,7 +139,8 @@ def test_the_network_gets_the_statistics_of_the_train_split():
     normalised = (values - model.feature_mean[:-4]) / model.feature_scale[:-4]
     joints = normalised[..., 3:].unflatten(-1, (-1, 6))
     sizes = joints.square().mean(dim=(0, 1, 3)).sqrt()  # of each joint's six numbers
-    torch.testing.assert_close(sizes, torch.ones_like(sizes), atol=0.2, rtol=0)
+    assert sizes.log().mean().exp().item() == pytest.approx(1.0, abs=0.1)
+    assert 0.5 < sizes.min() < sizes.max() < 2.0
 
 
 def test_frames_without_capture_are_the_mean_to_the_network():
