@@ -13,8 +13,8 @@ from emage.config import Config, load_config
 from emage.errors import InputError, one_line_errors
 from emage.generation import checkpoint_in
 from emage.models import MODELS
-from emage.tokenizers import planned_tokenizers
 from emage.singinghead_suite.command import add_singinghead_parser
+from emage.tokenizers import planned_tokenizers
 
 EXAMPLES = """examples:
   emage info configs/beat/camn.yaml

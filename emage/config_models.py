@@ -176,6 +176,7 @@ class MaskedTransformerConfig:
     emotion_dropout: float = 0.1
     everything_dropout: float = 0.05
     hint_share: float = 0.3  # of training windows in which motion or face is partly given
+    code_noise: float = 0.1  # of the codes that a training window shows are those of another step
 
     def __post_init__(self) -> None:
         _check_sizes(
@@ -188,6 +189,7 @@ class MaskedTransformerConfig:
             share(f"model.{key}", getattr(self, key))
         share("model.everything_dropout", self.everything_dropout)
         share("model.hint_share", self.hint_share)
+        share("model.code_noise", self.code_noise)
         choice("model.audio_encoder", self.audio_encoder, ("mel_onset", "log_mel", "waveform", "pretrained"))
         if self.audio_encoder == "pretrained" and not self.audio_model:
             raise InputError("model.audio_model: not set; audio_encoder=pretrained needs the folder of a speech model")
@@ -207,7 +209,7 @@ class MaskedTransformerLossConfig:
     hands: float = 1.0
     lower: float = 1.0
     face: float = 1.0
-    all: float = 1.0
+    residual: float = 0.25  # of each level behind the first, against the first: they are mostly noise
     label_smoothing: float = 0.0
 
     def __post_init__(self) -> None:

@@ -24,7 +24,6 @@ HIDING = {"everything": 0.3, "frames": 0.3, "span": 0.15, "parts": 0.15, "all bu
 CURRICULUM_END = 0.3  # of the training: from then on as above
 EASIEST = 0.3  # most of the steps that may be hidden at the beginning
 SPELLED = 0.1  # of the windows: words by their spelling
-SPELLING = "spelling"
 ARM_JOINTS = ("Shoulder", "Arm", "ForeArm", "Hand")
 
 
@@ -37,12 +36,15 @@ class Shown:
         known: (B, N) bool by part: codes that are shown.
         hint_given: (B, T, P) bool by part: values that are shown.
         spelled: (B,) bool: windows whose words are read as unknown ones are, by their spelling.
+        shift: (B, N) int64: the step whose codes stand at each step of what is shown: mostly the step itself. Drawn codes
+            are not always right, and a network that trusted all it is shown would repeat every mistake.
     """
 
     given: dict[str, Tensor]
     known: dict[str, Tensor]
     hint_given: dict[str, Tensor]
     spelled: Tensor
+    shift: Tensor
 
     def to(self, device: torch.device) -> "Shown":
         """The same on another device."""
@@ -50,7 +52,7 @@ class Shown:
             {key: value.to(device, non_blocking=True) for key, value in group.items()}
             for group in (self.given, self.known, self.hint_given)
         ]
-        return Shown(*moved, self.spelled.to(device, non_blocking=True))
+        return Shown(*moved, *(x.to(device, non_blocking=True) for x in (self.spelled, self.shift)))
 
 
 class WindowMasks:
@@ -76,32 +78,33 @@ class WindowMasks:
             num_frames: T.
             progress: 0 at the start of training, 1 at its end.
         """
-        windows = [self._window(np.random.default_rng(int(seed)), num_frames, progress) for seed in seeds]
-
-        def stacked(which: int) -> dict[str, Tensor]:
-            return {key: torch.from_numpy(np.stack([w[which][key] for w in windows])) for key in windows[0][which]}
-
-        spelled = stacked(0).pop(SPELLING)
-        return Shown(
-            {name: value for name, value in stacked(0).items() if name in INPUTS}, stacked(1), stacked(2), spelled
-        )
-
-    def _window(
-        self, rng: np.random.Generator, num_frames: int, progress: float
-    ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], dict[str, np.ndarray]]:
         num_steps = -(-num_frames // self.downsample)
-        return self._inputs(rng), self._codes(rng, num_steps, progress), self._hints(rng, num_frames)
+        drawn = []
+        for seed in seeds:
+            rng = np.random.default_rng(int(seed))
+            inputs, codes = self._inputs(rng), self._codes(rng, num_steps, progress)
+            drawn.append(
+                (inputs, codes, self._hints(rng, num_frames), self._shift(rng, num_steps), rng.random() < SPELLED)
+            )
+        inputs, codes, hints, shift, spelled = zip(*drawn, strict=True)
+        return Shown(
+            _stacked(inputs), _stacked(codes), _stacked(hints), torch.tensor(spelled), torch.from_numpy(np.stack(shift))
+        )
 
     def _inputs(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
         config = self.config
         shares = (config.audio_dropout, config.words_dropout, config.speaker_dropout, config.emotion_dropout)
         nothing = rng.random() < config.everything_dropout
         draws = rng.random(len(INPUTS))
-        given = {
+        return {
             name: np.bool_(not nothing and draw >= share)
             for name, draw, share in zip(INPUTS, draws, shares, strict=True)
         }
-        return given | {SPELLING: np.bool_(rng.random() < SPELLED)}
+
+    def _shift(self, rng: np.random.Generator, num_steps: int) -> np.ndarray:
+        steps = np.arange(num_steps)
+        wrong = rng.random(num_steps) < self.config.code_noise
+        return np.where(wrong, rng.integers(0, num_steps, num_steps), steps)
 
     def _codes(self, rng: np.random.Generator, num_steps: int, progress: float) -> dict[str, np.ndarray]:
         most = min(1.0, EASIEST + (1 - EASIEST) * progress / CURRICULUM_END)
@@ -140,6 +143,10 @@ class WindowMasks:
             for part, columns in self.groups[rng.choice(list(self.groups))].items():
                 given[part][start:stop, columns] = True
         return given
+
+
+def _stacked(windows: Sequence[Mapping[str, np.ndarray]]) -> dict[str, Tensor]:
+    return {key: torch.from_numpy(np.stack([window[key] for window in windows])) for key in windows[0]}
 
 
 def _frames(rng: np.random.Generator, num_frames: int) -> tuple[int, int]:

@@ -15,7 +15,7 @@ from emage.models.tokenizer import MotionTokenizer
 from emage.motion.part_kinematics import bone_table
 from emage.motion.parts import PartValues
 from emage.tokenizers import load_tokenizer
-from emage.training.masking import WindowMasks
+from emage.training.masking import Shown, WindowMasks
 from emage.training.protocols import TrainingCorpus
 from emage.word_vectors import start_words
 
@@ -64,7 +64,7 @@ class MaskedTransformerTask:
             shown.given,
             values,
             shown.hint_given,
-            codes,
+            self.with_noise(codes, shown),
             shown.known,
             fps=config.data.fps,
             sample_rate=config.data.sample_rate,
@@ -75,13 +75,26 @@ class MaskedTransformerTask:
             entropy = F.cross_entropy(
                 logits.permute(0, 3, 1, 2), codes[part], reduction="none", label_smoothing=config.loss.label_smoothing
             )  # (B, N, Q)
+            weights = torch.full(entropy.shape[-1:], config.loss.residual, device=device).index_fill_(
+                0, torch.zeros(1, dtype=torch.long, device=device), 1.0
+            )
             # Summed over hidden steps and divided by ALL steps: a mean over windows, however they are spread over processes.
-            loss = (entropy.mean(dim=-1) * hidden).mean()
+            loss = ((entropy * weights).sum(dim=-1) / weights.sum() * hidden).mean()
             total = total + getattr(config.loss, part) * loss
             share = hidden.mean().clamp(min=1e-6)
             right = (logits.detach()[:, :, 0].argmax(dim=-1) == codes[part][..., 0]) * hidden
             parts |= {part: loss / share, f"{part}_right": right.mean() / share}
         return total, parts
+
+    @staticmethod
+    def with_noise(codes: dict[str, Tensor], shown: Shown) -> dict[str, Tensor]:
+        """The codes that the network sees, (B, N, Q) by part: some of those that are shown are of another step."""
+        return {
+            part: torch.where(
+                shown.known[part][..., None], value.gather(1, shown.shift[..., None].expand_as(value)), value
+            )
+            for part, value in codes.items()
+        }
 
     def eval_step(self, model: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """The same on a validation batch."""
