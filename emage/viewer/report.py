@@ -1,0 +1,2 @@
+def render_report(results, pictures):
+    return "<html></html>"
