@@ -71,7 +71,9 @@ class BodyFiles:
                 f" {MIN_JOINTS} are needed: {self._odd_one()}"
             )
         first = next((header for (_, name), header in sorted(self._headers.items()) if name == REFERENCE), None)
-        self.parents: tuple[int, ...] = () if first is None else scored_parents(self.joints, first.places, first.skeleton)
+        self.parents: tuple[int, ...] = (
+            () if first is None else scored_parents(self.joints, first.places, first.skeleton)
+        )
         self.up_axis = UP_AXIS if first is None else _up_axis(first)
         self.network_problem = "" if network is None else self._network_problem(network)
 
@@ -81,7 +83,9 @@ class BodyFiles:
         path = seed.bodies[key]
         try:
             header = parse_header(read_lines(path), path)
-            raw = Skeleton(tuple(header.names), tuple(header.parents), torch.tensor(header.offsets, dtype=torch.float64))
+            raw = Skeleton(
+                tuple(header.names), tuple(header.parents), torch.tensor(header.offsets, dtype=torch.float64)
+            )
         except InputError as error:
             self.not_scored.append({"id": key, "metric": "body", "reason": str(error)})
             return
@@ -125,9 +129,13 @@ class BodyFiles:
         for name in self._sides:
             headers = [header for (_, side), header in sorted(self._headers.items()) if side == name]
             rates = Counter(header.fps for header in headers if abs(header.fps / fps - 1) > FPS_TOLERANCE)
-            rows += [f"{name}: {count} files at {rate:g} fps brought to {fps:g} fps" for rate, count in sorted(rates.items())]
+            rows += [
+                f"{name}: {count} files at {rate:g} fps brought to {fps:g} fps" for rate, count in sorted(rates.items())
+            ]
             units = Counter(header.unit for header in headers if header.scale != 1)
-            rows += [f"{name}: {count} files seem to be in {unit}; brought to centimetres" for unit, count in units.items()]
+            rows += [
+                f"{name}: {count} files seem to be in {unit}; brought to centimetres" for unit, count in units.items()
+            ]
             unused = sorted({joint for header in headers for joint in header.places if joint not in self.joints})
             strange = max((header.num_joints - len(header.places) for header in headers), default=0)
             if unused:
@@ -146,7 +154,11 @@ class BodyFiles:
             length, angle = _compare_bones(header, real, self.joints, self.parents)
             lengths[name] += length > LENGTH_TOLERANCE
             angles[name] = max(angles.get(name, 0.0), angle)
-        rows += [f"{name}: bones of {count} files differ by more than 5 % from the real person's" for name, count in lengths.items() if count]
+        rows += [
+            f"{name}: bones of {count} files differ by more than 5 % from the real person's"
+            for name, count in lengths.items()
+            if count
+        ]
         for name, angle in angles.items():
             if angle > ANGLE_TOLERANCE_DEG:
                 rows.append(

@@ -40,8 +40,18 @@ def add_folder_arguments(parser: argparse.ArgumentParser) -> None:
     add("--generated", type=Path, metavar="DIR", help="what the system made: <id>.bvh and <id>.json")
     add("--reference", type=Path, metavar="DIR", help="what the people did: <id>.bvh and <id>.json")
     add("--audio", type=Path, metavar="DIR", help="the speech, <id>.wav; by default that beside the reference")
-    add("--textgrid", type=Path, metavar="DIR", help="<id>.TextGrid with a tier `phones`; by default those beside the reference")
-    add("--fgd-checkpoint", type=Path, metavar="DIR", help="a trained motion_autoencoder; without it FGD is of the windows alone")
+    add(
+        "--textgrid",
+        type=Path,
+        metavar="DIR",
+        help="<id>.TextGrid with a tier `phones`; by default those beside the reference",
+    )
+    add(
+        "--fgd-checkpoint",
+        type=Path,
+        metavar="DIR",
+        help="a trained motion_autoencoder; without it FGD is of the windows alone",
+    )
     add("--fps", type=float, metavar="N", help="frame rate of the evaluation; by default that of the generated files")
     add("--window-frames", type=int, metavar="N", help="frames of the generator's windows; without it no seam score")
     add("--out", type=Path, default=Path(DEFAULT_OUT), metavar="DIR", help="where the report goes (%(default)s)")
@@ -105,13 +115,21 @@ def summary_lines(evaluation: Evaluation) -> list[str]:
         rows.append([row["label"], _short(row["value"]), interval, _short(row["ground_truth"]), *controls, flags])
     widths = [max(len(row[column]) for row in rows) for column in range(len(head) - 1)]
     lines = [
-        "  ".join([f"{row[0]:<{widths[0]}}", *(f"{cell:>{w}}" for cell, w in zip(row[1:-1], widths[1:], strict=True)), row[-1]])
+        "  ".join(
+            [
+                f"{row[0]:<{widths[0]}}",
+                *(f"{cell:>{w}}" for cell, w in zip(row[1:-1], widths[1:], strict=True)),
+                row[-1],
+            ]
+        )
         for row in rows
     ]
     lines += [f"{counts['recordings']} recordings, {counts['motion_s']:.1f} s, {results['fps']:g} fps"]
     if results["flagged"]:
         lines.append("!: a control does as well as the system, so the number says nothing about it")
-    lines += _by_reason("no", ((results["measures"][key]["label"], reason) for key, reason in results["reasons"].items()))
+    lines += _by_reason(
+        "no", ((results["measures"][key]["label"], reason) for key, reason in results["reasons"].items())
+    )
     left_out = _by_reason("left out:", ((f"{r['id']} ({r['metric']})", r["reason"]) for r in evaluation.left_out))
     lines += left_out[:SHOWN_ROWS]
     if len(left_out) > SHOWN_ROWS:

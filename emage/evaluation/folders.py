@@ -102,7 +102,9 @@ class Folders:
             if self.ids:
                 self.notices.append("ids are read without the prefix of a test loop (res_, gt_, result_raw_ ...)")
         if not self.ids:
-            own, real = (sorted(ids) for ids in (set().union(*(s.ids for s in self.generated.values())), self.reference.ids))
+            own, real = (
+                sorted(ids) for ids in (set().union(*(s.ids for s in self.generated.values())), self.reference.ids)
+            )
             names = f"generated {', '.join(own[:3])}{' ...' if len(own) > 3 else ''}; reference {', '.join(real[:3])}"
             more = " ..." if len(real) > 3 else ""
             raise InputError(
@@ -139,7 +141,9 @@ def _seeds(folder: Path, option: str) -> dict[str, Seed]:
     for path in (*bodies, *faces):
         parts = path.relative_to(folder).parts
         if twice and len(parts) == 1:
-            raise InputError(f"{option}: {path} occurs in a sub-folder of {folder} too; give each seed a folder of its own")
+            raise InputError(
+                f"{option}: {path} occurs in a sub-folder of {folder} too; give each seed a folder of its own"
+            )
         seed = seeds.setdefault(parts[0] if twice else ONLY_ONE, Seed())
         table = seed.bodies if path in set(bodies) else seed.faces
         if path.stem in table:

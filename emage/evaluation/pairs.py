@@ -165,9 +165,7 @@ class _PairReader:
             parents = scored_parents(joints, names, bvh.skeleton)
             self._maker = TakeMaker(joints, parents, performance.fps)
             options = self._options
-            self.plan = Plan(
-                performance.fps, options.sample_rate, options.seed, joints, parents, network=self._network
-            )
+            self.plan = Plan(performance.fps, options.sample_rate, options.seed, joints, parents, network=self._network)
             if not set(CONTACT_JOINTS) & set(get_layout(performance.layout).joints):
                 self.plan.reasons["feet"] = f"layout {performance.layout} holds no legs"
         take = self._maker.body(bvh, names, performance.duration_s, self._network.features_of(performance))

@@ -9,7 +9,16 @@ from emage.evaluation.store import Store
 from emage.evaluation.systems import SystemScores
 
 # What recordings are ranked by: one measure for how it moves, how much, with what, and the face.
-RANKED = ("hellinger", "speed_mean", "jerk_mean", "l1_diversity", "cca", "beat_align_excess", "face_mae_all", "jaw_open_correlation")
+RANKED = (
+    "hellinger",
+    "speed_mean",
+    "jerk_mean",
+    "l1_diversity",
+    "cca",
+    "beat_align_excess",
+    "face_mae_all",
+    "jaw_open_correlation",
+)
 
 
 def per_recording(scores: SystemScores, store: Store) -> dict[str, dict[str, float | None]]:
@@ -25,24 +34,29 @@ def per_recording(scores: SystemScores, store: Store) -> dict[str, dict[str, flo
 
 
 def rank_recordings(
-    table: dict[str, dict[str, float | None]], real: SystemScores | None, store: Store
-) -> list[dict[str, Any]]:
-    """Recordings from best to worst: by the mean of their ranks in the measures of RANKED.
+    table: dict[str, dict[str, float | None]], real: dict[str, dict[str, float | None]]
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """Recordings from best to worst, by the mean of their ranks in the measures of RANKED.
+
+    Args:
+        table: recording id -> measure -> value.
+        real: the same of the real motion.
 
     Returns:
-        Rows of id, rank (0 best to 1 worst) and the measures that took part.
+        Rows of id, rank (0 best to 1 worst) and the number of measures that took part; and these measures.
     """
-    real_values = {} if real is None else per_recording(real, store)
-    ids = list(table)
-    places: dict[str, list[float]] = {key: [] for key in ids}
+    places: dict[str, list[float]] = {key: [] for key in table}
+    ranked_by = []
     for measure in (measure for measure in MEASURES if measure.key in RANKED):
-        distance = {
-            key: badness(measure, table[key].get(measure.key), real_values.get(key, {}).get(measure.key)) for key in ids
-        }
-        known = sorted((key for key in ids if distance[key] is not None), key=lambda key: (distance[key], key))
+        name = measure.key
+        distance = {key: badness(measure, row.get(name), real.get(key, {}).get(name)) for key, row in table.items()}
+        known = sorted((key for key in table if distance[key] is not None), key=lambda key: (distance[key], key))
         if len(known) < 2 or distance[known[0]] == distance[known[-1]]:
             continue
+        ranked_by.append(name)
         for place, key in enumerate(known):
             places[key].append(place / (len(known) - 1))
-    rows = [{"id": key, "rank": float(np.mean(found)), "num_measures": len(found)} for key, found in places.items() if found]
-    return sorted(rows, key=lambda row: (row["rank"], row["id"]))
+    rows = [
+        {"id": key, "rank": float(np.mean(found)), "num_measures": len(found)} for key, found in places.items() if found
+    ]
+    return sorted(rows, key=lambda row: (row["rank"], row["id"])), ranked_by

@@ -142,7 +142,9 @@ class _FolderReader:
         if not bodies and not faces:
             self._leave_out(key, "all", "neither a body nor a face on every side")
             return None
-        lengths_s = {name: bvh.duration_s for name, bvh in bodies.items()} or {n: f.duration_s for n, f in faces.items()}
+        lengths_s = {name: bvh.duration_s for name, bvh in bodies.items()} or {
+            n: f.duration_s for n, f in faces.items()
+        }
         duration_s = self._shared_length(key, lengths_s)
         if frame_count(duration_s, self.plan.fps) < 1:
             self._leave_out(key, "all", f"no whole frame at {self.plan.fps:g} fps")
@@ -156,7 +158,9 @@ class _FolderReader:
         self._count["recordings"] += 1
         self._count["frames"] += frame_count(duration_s, self.plan.fps)
         sound = self._sound(key, duration_s)
-        self.shifted = {key: sound.shifted(self.plan.sample_rate).heard_by(self._beats)} if not self.shifted else self.shifted
+        self.shifted = (
+            {key: sound.shifted(self.plan.sample_rate).heard_by(self._beats)} if not self.shifted else self.shifted
+        )
         return Recording(key, takes, sound.heard_by(self._beats), self._borders(bodies, duration_s))
 
     def _body(self, key: str, name: str, bvh: Any, duration_s: float) -> Take:
@@ -199,7 +203,9 @@ class _FolderReader:
             if key in folders.audio:
                 waveform = read_audio(folders.audio[key], rate)
                 if len(waveform) < (duration_s - UNEQUAL_S) * rate:
-                    self._leave_out(key, "beat_align", f"the audio ends at {len(waveform) / rate:.2f} s, before the motion")
+                    self._leave_out(
+                        key, "beat_align", f"the audio ends at {len(waveform) / rate:.2f} s, before the motion"
+                    )
                 waveform = waveform[: round(duration_s * rate)]
         except InputError as error:
             self._leave_out(key, "beat_align", str(error))

@@ -166,7 +166,9 @@ class _Tables:
             if control is None:
                 continue
             if control <= own + AS_GOOD * abs(own):
-                flags.append({"control": name, "how": "does as well" if control >= own - AS_GOOD * abs(own) else "does better"})
+                flags.append(
+                    {"control": name, "how": "does as well" if control >= own - AS_GOOD * abs(own) else "does better"}
+                )
             elif self._not_told_apart(name, measure):
                 flags.append({"control": name, "how": "cannot be told apart"})
         return flags

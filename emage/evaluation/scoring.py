@@ -170,4 +170,6 @@ def _still_joints(plan: Plan) -> dict[str, str]:
     plan.mean_speed = np.maximum(plan.mean_speed, np.finfo(np.float32).tiny)  # of joints that it does not listen to
     if not still:
         return {}
-    return {"beat_align_emage2024": f"it divides by mean speeds, and {', '.join(still[:3])} of the reference never move"}
+    return {
+        "beat_align_emage2024": f"it divides by mean speeds, and {', '.join(still[:3])} of the reference never move"
+    }

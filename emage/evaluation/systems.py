@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from emage.errors import InputError
 from emage.evaluation.fgd_network import FGDNetwork
 from emage.evaluation.store import Sound
 from emage.evaluation.take import STRIDE_FRAMES, WINDOW_FRAMES, Take
@@ -25,7 +26,6 @@ from emage.metrics import (
 )
 from emage.metrics.beat_align import POSITION_JOINTS
 from emage.metrics.beat_published import BEAT_JOINT, emage2024_joints
-from emage.errors import InputError
 from emage.metrics.fgd_windows import PrincipalWindows
 from emage.motion.contact import CONTACT_JOINTS
 from emage.motion.layout import LAYOUTS
@@ -107,9 +107,7 @@ class Plan:
 
     def metrics(self) -> dict[str, Any]:
         """An empty object of each metric that is taken."""
-        made: dict[str, Any] = {
-            name: FGD(space, WINDOW_FRAMES, STRIDE_FRAMES) for name, space in self.spaces.items()
-        }
+        made: dict[str, Any] = {name: FGD(space, WINDOW_FRAMES, STRIDE_FRAMES) for name, space in self.spaces.items()}
         if self.network is not None:
             made["fgd_network"] = self.network.metric()
         made |= self.beat_metrics()
@@ -229,4 +227,3 @@ def missing_inputs(recordings: dict[str, tuple[bool, bool]], sounds: list[Sound]
     if not borders:
         reasons.setdefault("seams", "it is not known where generated windows begin (--window-frames)")
     return reasons
-

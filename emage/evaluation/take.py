@@ -96,9 +96,7 @@ class TakeMaker:
     parents: tuple[int, ...]
     fps: float
 
-    def body(
-        self, bvh: BvhMotion, places: Mapping[str, int], duration_s: float, network: Tensor | None = None
-    ) -> Take:
+    def body(self, bvh: BvhMotion, places: Mapping[str, int], duration_s: float, network: Tensor | None = None) -> Take:
         """The body of a file, from its start.
 
         Args:

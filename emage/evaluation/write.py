@@ -35,7 +35,16 @@ def csv_text(results: dict[str, Any]) -> str:
     for key, row in results["measures"].items():
         chance = row.get("chance", {})
         flags = "; ".join(f"{flag['control']} {flag['how']}" for flag in row["flags"])
-        cells = [key, row["label"], row["unit"], row["better"], row["value"], row["low"], row["high"], row["num_recordings"]]
+        cells = [
+            key,
+            row["label"],
+            row["unit"],
+            row["better"],
+            row["value"],
+            row["low"],
+            row["high"],
+            row["num_recordings"],
+        ]
         cells += [row["ground_truth"], *(row["controls"].get(name) for name in IMPOSTORS)]
         cells += [chance.get("chance_random"), chance.get("chance_shifted"), flags, row["reason"]]
         for name in others:
