@@ -55,7 +55,15 @@ def add_folder_arguments(parser: argparse.ArgumentParser) -> None:
     add("--fps", type=float, metavar="N", help="frame rate of the evaluation; by default that of the generated files")
     add("--window-frames", type=int, metavar="N", help="frames of the generator's windows; without it no seam score")
     add("--out", type=Path, default=Path(DEFAULT_OUT), metavar="DIR", help="where the report goes (%(default)s)")
-    add("--compare", type=Path, nargs="+", default=[], metavar="DIR", help="other systems, for paired differences")
+    add(
+        "--compare",
+        type=Path,
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="DIR",
+        help="other systems, for paired differences",
+    )
     add("--seed", type=int, default=0, metavar="N", help="of chance levels and resamples (0)")
     add("--no-intervals", action="store_true", help="leave confidence intervals and paired differences out (faster)")
     parser.set_defaults(run=run_folders, suite=None)
@@ -126,7 +134,9 @@ def summary_lines(evaluation: Evaluation) -> list[str]:
     ]
     lines += [f"{counts['recordings']} recordings, {counts['motion_s']:.1f} s, {results['fps']:g} fps"]
     if results["flagged"]:
-        lines.append("!: a control does as well as the system, so the number says nothing about it")
+        lines.append(
+            "!: this control does as well as the system, so the number says nothing about what the control lacks"
+        )
     lines += _by_reason(
         "no", ((results["measures"][key]["label"], reason) for key, reason in results["reasons"].items())
     )

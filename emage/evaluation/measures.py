@@ -38,7 +38,7 @@ def _beats(metric: str, variant: str) -> tuple[Measure, ...]:
     group = "Beat alignment"
     return (
         Measure(metric, f"beat alignment, {variant}", group, metric, "beat_align", "", REAL),
-        Measure(f"{metric}_excess", f"its excess over shifted beats, {variant}", group, metric, "excess_over_shifted", "", UP),
+        Measure(f"{metric}_excess", f"beat alignment over its chance, {variant}", group, metric, "excess_over_shifted", "", UP),
     )  # fmt: skip
 
 

@@ -35,7 +35,7 @@ def evaluate_folders(
     fgd_network: FGDNetwork | None = None,
     fps: float | None = None,
     window_frames: int | None = None,
-    options: Options = Options(),
+    options: Options | None = None,
     facts: dict[str, Any] | None = None,
 ) -> Evaluation:
     """Scores the generated files against the real ones.
@@ -51,6 +51,7 @@ def evaluate_folders(
     Raises:
         InputError: nothing could be scored; says why.
     """
+    options = options or Options()
     with Store() as store:
         reader = _FolderReader(folders, fgd_network, fps, window_frames=window_frames, options=options)
         for recording in reader.recordings():

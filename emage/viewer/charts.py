@@ -10,6 +10,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+LEAST_SHARE = 0.01  # per cent: where the axis of a histogram begins
 MARKS = {"system": "s", "real": "r", "mismatched_audio": "m", "mean_pose": "p", "time_shuffled": "t"}
 
 
@@ -21,10 +22,12 @@ def number(value: float | None) -> str:
     if size < 1e-6:
         return "0"
     if size < 1e-3:
-        return f"{value:.1e}"
-    if size >= 999.5:
-        return f"{float(f'{value:.4g}'):,.0f}".replace(",", "\u202f")
-    return f"{value:.{3 if size < 10 else 2 if size < 100 else 1}f}"
+        shown = f"{value:.2g}"
+    elif size >= 999.5:
+        shown = f"{float(f'{value:.4g}'):,.0f}".replace(",", "\u202f")
+    else:
+        shown = f"{value:.{3 if size < 10 else 2 if size < 100 else 1}f}"
+    return shown.replace("-", "\u2212")
 
 
 def text(x: float, y: float, words: str, style: str = "", anchor: str = "start") -> str:
@@ -114,14 +117,17 @@ def _ticks(low: float, high: float, count: int = 6) -> list[float]:
 def histogram(
     edges: Sequence[float], sides: dict[str, Sequence[float]], *, unit: str, width: float = 1040, height: float = 250
 ) -> str:
-    """Shares of the speeds of both sides as two outlines; the tail above 98 % of the real ones is left off."""
+    """Shares of the speeds of both sides as two outlines; logarithmic, so that the tails can be seen.
+
+    The last half per cent of the real speeds is left off.
+    """
     totals = {side: sum(counts) for side, counts in sides.items()}
     if not edges or not all(totals.values()):
         return ""
     reached, last = 0.0, len(edges) - 1
     for place, count in enumerate(sides["reference"]):
         reached += count
-        if reached >= 0.98 * totals["reference"]:
+        if reached >= 0.995 * totals["reference"]:
             last = max(place, 8)
             break
     last = min(last, len(edges) - 2)
@@ -132,14 +138,15 @@ def histogram(
         for side, counts in sides.items()
     }
     left, right, top, bottom = 48, 12, 12, 40
-    peak = max(max(values) for values in shares.values()) * 1.08
+    top_share = max(max(values) for values in shares.values()) * 1.4
     step = (width - left - right) / len(shares["reference"])
 
     def y(share: float) -> float:
-        return top + (1 - share / peak) * (height - top - bottom)
+        height_of = math.log(max(share, LEAST_SHARE) / LEAST_SHARE) / math.log(top_share / LEAST_SHARE)
+        return top + (1 - height_of) * (height - top - bottom)
 
     body = []
-    for tick in _ticks(0, peak, 4):
+    for tick in (tick for tick in (LEAST_SHARE, 0.1, 1, 10) if tick < top_share):
         body.append(f'<line class="grid" x1="{left}" x2="{width - right}" y1="{y(tick):.1f}" y2="{y(tick):.1f}"/>')
         body.append(text(left - 8, y(tick) + 4, f"{tick:g} %", "tick", "end"))
     for side, style in (("reference", "r"), ("generated", "s")):

@@ -49,20 +49,21 @@ def measure_table(results: dict[str, Any]) -> str:
     """Every measure that has a value."""
     rows = [row for row in results["measures"].values() if row["value"] is not None]
     controls = [name for name in CONTROLS if any(row["controls"].get(name) is not None for row in rows)]
-    chance = any("chance" in row for row in rows)
-    head = ["", "system", "", "real", *(CONTROLS[name] for name in controls), *(["chance"] if chance else []), ""]
+    head = ["", "system", "", "real", *(CONTROLS[name] for name in controls), ""]
     lines = ["<thead><tr>" + "".join(f"<th>{cell}</th>" for cell in head) + "</tr></thead><tbody>"]
     for group, members in groupby(rows, key=lambda row: row["group"]):
         lines.append(f'<tr class="group"><td colspan="{len(head)}">{html.escape(group)}</td></tr>')
-        lines += [_measure_row(row, controls, chance) for row in members]
+        lines += [_measure_row(row, controls) for row in members]
     return f"<table>{''.join(lines)}</tbody></table>"
 
 
-def _measure_row(row: dict[str, Any], controls: list[str], chance: bool) -> str:
+def _measure_row(row: dict[str, Any], controls: list[str]) -> str:
     unit = f' <span class="unit">{html.escape(row["unit"])}</span>' if row["unit"] else ""
     interval = ""
     if row["low"] is not None:
         interval = f'<span class="ci">{charts.number(row["low"])} to {charts.number(row["high"])}</span>'
+    if row.get("chance", {}).get("chance_shifted") is not None and row["better"] == "real":
+        interval += f'<span class="ci">chance {charts.number(row["chance"]["chance_shifted"])}</span>'
     flags = "".join(_flag(flag) for flag in row["flags"])
     cells = [
         f"<td>{html.escape(row['label'])}{unit}{way(row)}</td>",
@@ -71,9 +72,6 @@ def _measure_row(row: dict[str, Any], controls: list[str], chance: bool) -> str:
         f"<td>{charts.number(row['ground_truth'])}</td>",
         *(f"<td>{charts.number(row['controls'].get(name))}</td>" for name in controls),
     ]
-    if chance:
-        known = row.get("chance") if not row["label"].startswith("its excess") else None
-        cells.append(f"<td>{charts.number(known['chance_shifted']) if known else ''}</td>")
     return f'<tr>{"".join(cells)}<td class="flags">{flags}</td></tr>'
 
 
@@ -91,7 +89,11 @@ def compare_table(results: dict[str, Any]) -> str:
         return ""
     head = "<th></th><th>system</th>" + "".join(f"<th>{html.escape(name)}</th><th>difference</th>" for name in names)
     lines = [f"<thead><tr>{head}</tr></thead><tbody>"]
+    group = ""
     for row in rows:
+        if row["group"] != group:
+            group = row["group"]
+            lines.append(f'<tr class="group"><td colspan="{2 + 2 * len(names)}">{html.escape(group)}</td></tr>')
         cells = [f"<td>{html.escape(row['label'])}{way(row)}</td><td><b>{charts.number(row['value'])}</b></td>"]
         for name in names:
             other = row["compare"].get(name, {})
