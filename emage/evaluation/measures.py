@@ -54,7 +54,7 @@ def _kinematics() -> tuple[Measure, ...]:
 
 
 def _face_errors() -> tuple[Measure, ...]:
-    names = {"mae": "mean absolute error", "rmse": "root mean square error"}
+    names = {"mae": "face MAE", "rmse": "face RMSE"}
     return tuple(
         Measure(f"face_{kind}_{group}", f"{names[kind]}, {group.replace('_', ' and ')}", "Face", "face",
                 f"{kind}_{group}", "weight", DOWN)
@@ -85,9 +85,9 @@ MEASURES: tuple[Measure, ...] = (
     Measure("floor_penetration", "floor penetration", "Feet and seams", "feet", "floor_penetration_cm", "cm", DOWN),
     Measure("seam_score", "jump at seams over inside", "Feet and seams", "seams", "seam_score", "", ONE),
     *_face_errors(),
-    Measure("face_mse", "mean squared error", "Face", "face", "mse", "weight²", DOWN),
-    Measure("face_lvd", "LVD, corrected", "Face", "face", "lvd_per_s", "weight/s", DOWN),
-    Measure("face_lvd_emage2024", "LVD, emage2024", "Face", "face", "lvd_emage2024", "weight", DOWN),
+    Measure("face_mse", "face MSE, all", "Face", "face", "mse", "weight²", DOWN),
+    Measure("face_lvd", "face LVD, corrected", "Face", "face", "lvd_per_s", "weight/s", DOWN),
+    Measure("face_lvd_emage2024", "face LVD, emage2024", "Face", "face", "lvd_emage2024", "weight", DOWN),
     Measure("jaw_open_correlation", "jawOpen, correlation", "Face", "face", "jaw_open_correlation", "", UP),
     Measure("jaw_open_lag", "jawOpen, lag", "Face", "face", "jaw_open_lag_s", "s", ZERO),
     Measure("lip_closure_f1", "lip closure at p, b, m: F1", "Face", "face", "lip_closure_f1", "", UP),

@@ -144,6 +144,8 @@ class _PairReader:
         for pair in pairs:
             _check_fps(pair, self._network)
             takes = {SYSTEM: self._take(pair.generated), REFERENCE: self._take(pair.reference)}
+            if takes[SYSTEM].has_face:  # what a file of it would hold
+                takes[SYSTEM] = dataclasses.replace(takes[SYSTEM], face=takes[SYSTEM].face.clip(0, 1))
             beats = self.plan.beat_metrics()
             sound = Sound(np.asarray(pair.waveform), {}, pair.phones, pair.semantic)
             heard = sound.heard_by(beats)
@@ -169,9 +171,9 @@ class _PairReader:
             if not set(CONTACT_JOINTS) & set(get_layout(performance.layout).joints):
                 self.plan.reasons["feet"] = f"layout {performance.layout} holds no legs"
         take = self._maker.body(bvh, names, performance.duration_s, self._network.features_of(performance))
-        shown = performance.face is not None and not performance.face_given
-        face = performance.face.detach().cpu().float() if shown else None
-        return take if face is None else dataclasses.replace(take, face=face.clamp(0, 1).numpy())
+        if performance.face is None or performance.face_given:
+            return take
+        return dataclasses.replace(take, face=performance.face.detach().cpu().float().numpy())
 
 
 def _check_fps(pair: Pair, network: FGDNetwork) -> None:

@@ -203,7 +203,7 @@ def curves(
     return svg(width, height, body, label)
 
 
-def figures(poses: dict[str, Any], parents: Sequence[int], width: float = 1040, height: float = 190) -> str:
+def figures(poses: dict[str, Any], parents: Sequence[int], width: float = 1040, height: float = 220) -> str:
     """Stick figures in a row: the real person behind, the generated one in front, at the same times."""
     count = len(poses["time_s"])
     everything = [point for side in ("reference", "generated") for pose in poses[side] for point in pose]
