@@ -150,7 +150,9 @@ def complete_plan(plan: Plan, store: Store) -> None:
         except InputError as error:
             plan.reasons[name] = str(error).removeprefix("fgd: ")
     plan.mean_speed = _mean_speed(store, plan.fps)
-    if plan.mean_speed is not None and "beat_align_emage2024" not in plan.reasons:
+    if plan.mean_speed is None:
+        plan.reasons.setdefault("beat_align_emage2024", "it divides by mean speeds, and no recording has two frames")
+    elif "beat_align_emage2024" not in plan.reasons:
         plan.reasons |= _still_joints(plan)
 
 

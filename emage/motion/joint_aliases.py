@@ -47,6 +47,7 @@ def beat_names(names: Sequence[str]) -> dict[int, str]:
     Returns:
         Index of a joint -> its name in BEAT's BVH spelling. Of several joints that would be one, the first is taken.
     """
+    names = [_PREFIX.sub("", name.strip()) for name in names]
     own = [canonical_name(name) for name in names]
     if sum(name in BEAT_JOINTS for name in own) * 2 > len(BEAT_JOINTS):  # a file of BEAT's, in either of its spellings
         return _first({place: name for place, name in enumerate(own) if name in BEAT_JOINTS})
@@ -55,13 +56,14 @@ def beat_names(names: Sequence[str]) -> dict[int, str]:
     found: dict[int, str] = {}
     for place, (side, part) in enumerate(parts):
         name = _limb(side, part, limbs) if side else _TRUNK.get(part)
-        if own[place] != names[place] and own[place] in BEAT_JOINTS:  # BEAT's short spelling
+        if own[place] in BEAT_JOINTS and part != "shoulder":  # whatever BEAT itself calls so
             name = own[place]
         if name in BEAT_JOINTS:
             found[place] = name
     if ROOT not in found.values():
         found |= {place: ROOT for place, part in enumerate(parts) if part == ("", "root")}
-    numbers = {part: place for place, (side, part) in enumerate(parts) if not side and _NUMBERED.match(part)}
+    trunk = {part: place for place, (side, part) in enumerate(parts) if not side and place not in found}
+    numbers = {part: place for part, place in trunk.items() if _NUMBERED.match(part)}
     return _first(found | _numbered(numbers, set(found.values())))
 
 
@@ -74,9 +76,8 @@ def _first(found: dict[int, str]) -> dict[int, str]:
 
 
 def _side_and_part(name: str) -> tuple[str, str]:
-    """`mixamorig:LeftForeArm` -> ("Left", "forearm"), `spine_01` -> ("", "spine1")."""
-    plain = _PREFIX.sub("", name.strip())
-    words = [word.lower() for word in _WORDS.findall(plain)]
+    """`LeftForeArm` -> ("Left", "forearm"), `spine_01` -> ("", "spine1")."""
+    words = [word.lower() for word in _WORDS.findall(name)]
     if len(words) > 1 and words[0] in _SIDES:
         side, words = _SIDES[words[0]], words[1:]
     elif len(words) > 1 and words[-1] in _SIDES:
@@ -84,8 +85,8 @@ def _side_and_part(name: str) -> tuple[str, str]:
     else:
         side = ""
         for long in ("left", "right"):  # leftforearm, all in small letters
-            if plain.lower().startswith(long) and len(plain) > len(long):
-                side, words = _SIDES[long], [word.lower() for word in _WORDS.findall(plain[len(long) :])]
+            if name.lower().startswith(long) and len(name) > len(long):
+                side, words = _SIDES[long], [word.lower() for word in _WORDS.findall(name[len(long) :])]
                 break
     if side and len(words) == 2 and words[0] in ("arm", "leg") and words[1] in ("twist", "roll"):
         return side, ""

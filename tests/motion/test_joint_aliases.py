@@ -19,6 +19,10 @@ def test_mixamo_and_motionbuilder():
     names = "Hips Spine Spine1 Spine2 Neck Head LeftShoulder LeftArm LeftForeArm LeftHand LeftHandThumb1 RightUpLeg RightToeBase"
     assert known([f"mixamorig:{name}" for name in names.split()]) == {f"mixamorig:{n}": n for n in names.split()}
     assert known([f"mixamorig9:{name}" for name in names.split()]) == {f"mixamorig9:{n}": n for n in names.split()}
+    assert known("rig:LeftForeFoot rig:LHandM1") == {
+        "rig:LeftForeFoot": "LeftForeFoot",
+        "rig:LHandM1": "LeftHandMiddle1",
+    }
     assert known("mixamorig:HeadTop_End mixamorig:LeftToe_End") == {"mixamorig:HeadTop_End": "HeadEnd"}
 
 
