@@ -70,6 +70,8 @@ class Tester:
             emotion=streams["emotion"],
             seed_motion=real[:num_seed] if num_seed else None,
             face=streams["face"] if generator.takes_face else None,
+            seed=self.corpus.config.seed,
+            options=self.corpus.config.generation if generator.completer is not None else None,
         )
         self.generation_s += time.monotonic() - started
         assert performance.num_frames == streams["num_frames"], f"{entry.id}: no tail dropped, no first frame lost"
@@ -85,7 +87,7 @@ class Tester:
     @property
     def num_seed_frames(self) -> int:
         """Real frames that the generator is given at the start of each recording; they are not scored."""
-        return self.generator.bundle.config.model.seed_frames if self.give_seed_frames else 0
+        return self.generator.seed_frames if self.give_seed_frames else 0
 
     def _write(self, entry_id: str, performance: Performance) -> None:
         folder = self.folder / "test"
@@ -131,10 +133,10 @@ def report(run: Tester, config: Config, checkpoint: Path, results: dict[str, Any
     notices = [f"{key}: {note}" for key in sorted(tested) for note in corpus.cache.notices.get(key, [])]
     if run.num_seed_frames:
         notices.append(f"the first {run.num_seed_frames} frames of each recording were given and are not scored")
-    elif bundle.config.model.seed_frames and not bundle.config.model.seed_dropout:
+    elif run.generator.always_seeded:
         notices.append("the model always had seed frames in training (model.seed_dropout=0) and got none here")
     faceless = []
-    if not bundle.config.model.predict_face:
+    if not run.generator.makes_face:
         reason = "it was given to the model" if run.generator.takes_face else "the model makes none"
         faceless.append({"id": "all", "metric": "face", "reason": reason})
     return {
@@ -211,7 +213,7 @@ def _open(arguments: argparse.Namespace, config: Config) -> tuple[Tester, FGDNet
     bundle = load_bundle(arguments.checkpoint)
     check_checkpoint(bundle, config, arguments.checkpoint)
     generator = Generator(bundle, arguments.device)
-    if arguments.give_seed_frames and not bundle.config.model.seed_frames:
+    if arguments.give_seed_frames and not generator.seed_frames:
         raise InputError(f"--give-seed-frames: {arguments.checkpoint} takes none (model.seed_frames=0); leave it out")
     command = fgd_train_command(arguments.config, arguments.overrides, folder)
     fgd_network = load_fgd_network(config.metrics.fgd.checkpoint, command, device=arguments.device)
