@@ -3,6 +3,7 @@
 A step is what a person could type. What is finished is not run again; train.py goes on with its own unfinished runs.
 """
 
+import contextlib
 import fcntl
 import json
 import os
@@ -13,12 +14,11 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import IO, Any
 
 from emage.errors import InputError
 from emage.motion.atomic import write_text_atomic
@@ -119,7 +119,7 @@ class Journal:
         write_text_atomic(self.path, json.dumps(self._state, indent=1) + "\n")
 
 
-@contextmanager
+@contextlib.contextmanager
 def claim(folder: Path) -> Iterator[int]:
     """Holds a lock on the folder, which the steps inherit: a step that outlives its killed parent still holds it.
 
@@ -150,6 +150,9 @@ class Runner:
     def __init__(self, folder: Path, journal: Journal, lock: int, *, at_once: int = 2) -> None:
         self.folder, self.journal, self.lock, self.at_once = folder, journal, lock, at_once
         self._running: set[subprocess.Popen] = set()
+        self._guard = threading.Lock()
+        self._stopped = False  # no step may begin any more
+        self._error: InputError | None = None  # the first one, which ended the others
 
     def run(self, steps: Sequence[Step]) -> dict[str, Done]:
         """Runs what is not finished; returns what each took.
@@ -157,27 +160,55 @@ class Runner:
         Raises:
             InputError: one failed; those beside it are ended.
         """
+        self._stopped, self._error = False, None
         with ThreadPoolExecutor(self.at_once) as pool, _ended_by_signal():
-            futures = [pool.submit(self._one, step) for step in steps]
             try:
-                return {step.name: future.result() for step, future in zip(steps, futures, strict=True)}
-            except BaseException:
-                for future in futures:
-                    future.cancel()
-                self._end_all()
+                futures = [pool.submit(self._one, step) for step in steps]
+                wait(futures, return_when=FIRST_EXCEPTION)
+            except BaseException:  # Ctrl-C or SIGTERM
+                self._stop(None)
                 raise
+        if self._error is not None:
+            raise self._error
+        return {step.name: future.result() for step, future in zip(steps, futures, strict=True)}
 
     def _one(self, step: Step) -> Done:
         done = self.journal.done(step)
         if done is not None:
             _say(f"{step.name}: finished before, {done.cpu_s:.0f} s of one core")
             return done
-        self.journal.start(step)
         log = self.folder / LOG_FOLDER / f"{step.name.replace(' ', '_')}.log"
         log.parent.mkdir(parents=True, exist_ok=True)
         _say(f"{step.name}: python {shlex.join(step.command)}")
         started = time.monotonic()
         with open(log, "a", encoding="utf-8") as output:
+            process = self._begin(step, output)
+            _, status, usage = os.wait4(process.pid, 0)
+            with self._guard:
+                process.returncode = os.waitstatus_to_exitcode(status)
+                self._running.discard(process)
+        if process.returncode:
+            error = InputError(_failure(step, process.returncode, log))
+            self._stop(error)
+            raise error
+        done = self.journal.finish(step, cpu_s=usage.ru_utime + usage.ru_stime, wall_s=time.monotonic() - started)
+        _say(f"{step.name}: {done.cpu_s:.0f} s of one core in {done.wall_s:.0f} s")
+        return done
+
+    def _stop(self, error: InputError | None) -> None:
+        """No step begins from now on, and those that run are ended."""
+        with self._guard:
+            if not self._stopped:
+                self._error = error
+            self._stopped = True
+            for process in self._running:
+                with contextlib.suppress(ProcessLookupError):  # it has just ended by itself
+                    os.kill(process.pid, signal.SIGTERM)
+
+    def _begin(self, step: Step, output: IO[str]) -> subprocess.Popen:
+        with self._guard:
+            if self._stopped:
+                raise InputError(f"ablation: the step {step.name!r} was not begun, another one failed")
             process = subprocess.Popen(
                 [sys.executable, *step.command],
                 stdout=output,
@@ -187,21 +218,11 @@ class Runner:
                 pass_fds=(self.lock,),
             )
             self._running.add(process)
-            _, status, usage = os.wait4(process.pid, 0)
-            process.returncode = os.waitstatus_to_exitcode(status)
-            self._running.discard(process)
-        if process.returncode:
-            raise InputError(_failure(step, process.returncode, log))
-        done = self.journal.finish(step, cpu_s=usage.ru_utime + usage.ru_stime, wall_s=time.monotonic() - started)
-        _say(f"{step.name}: {done.cpu_s:.0f} s of one core in {done.wall_s:.0f} s")
-        return done
-
-    def _end_all(self) -> None:
-        for process in list(self._running):
-            os.kill(process.pid, signal.SIGTERM)
+            self.journal.start(step)
+            return process
 
 
-@contextmanager
+@contextlib.contextmanager
 def _ended_by_signal() -> Iterator[None]:
     """SIGTERM ends the steps too, as Ctrl-C does."""
     if threading.current_thread() is not threading.main_thread():

@@ -12,8 +12,7 @@ import numpy as np
 WRISTS = ("RightHand", "LeftHand")  # in this order wherever hands are columns
 CHEST = "Spine3"
 TOLERANCE_S = 0.1  # a stroke meets its syllable if the hand is fastest this close to it
-PEAK_SHARE = 0.5  # of the recording's fastest movement: a slower one (going back, getting ready) is no stroke
-FASTEST_PERCENTILE = 98.0
+PEAK_SHARE = 0.4  # of the recording's fastest movement: a slower one (going back, getting ready) is no stroke
 SHIFT_STEP_S = 0.2  # between the circular shifts that chance is taken from
 NEAREST_SHIFT_S = 0.6  # a smaller shift is not yet chance
 EXTENT_S = 0.2  # to both sides of a stroke's time: all of the stroke, nothing of its preparation
@@ -49,7 +48,7 @@ def stroke_times_s(speed_cm_s: np.ndarray, fps: float) -> np.ndarray:
     speed = speed_cm_s.max(axis=1)
     if len(speed) < 3:
         return np.zeros(0)
-    least = PEAK_SHARE * np.percentile(speed, FASTEST_PERCENTILE)
+    least = PEAK_SHARE * speed.max()
     left, middle, right = speed[:-2], speed[1:-1], speed[2:]
     frames = np.flatnonzero((middle > left) & (middle >= right) & (middle >= least)) + 1
     left, middle, right = speed[frames - 1], speed[frames], speed[frames + 1]
