@@ -15,6 +15,7 @@ TOLERANCE_S = 0.1  # a stroke meets its syllable if the hand is fastest this clo
 PEAK_SHARE = 0.4  # of the recording's fastest movement: a slower one (going back, getting ready) is no stroke
 SHIFT_STEP_S = 0.2  # between the circular shifts that chance is taken from
 NEAREST_SHIFT_S = 0.6  # a smaller shift is not yet chance
+SMALLEST_SPREAD = 1e-3  # of a feature of poses
 EXTENT_S = 0.2  # to both sides of a stroke's time: all of the stroke, nothing of its preparation
 
 
@@ -110,7 +111,8 @@ class NearestPose:
         self.names = sorted(poses)
         self.means = np.stack([np.mean(poses[name], axis=0) for name in self.names])  # (G, F)
         inner = np.concatenate([poses[name] - np.mean(poses[name], axis=0) for name in self.names])
-        self.spread = inner.std(axis=0) + 0.1 * inner.std()  # a feature that hardly varies must not decide alone
+        # A feature that hardly varies must not decide alone.
+        self.spread = inner.std(axis=0) + 0.1 * inner.std() + SMALLEST_SPREAD
 
     def name(self, pose: np.ndarray) -> str:
         """Of a pose (F,)."""
