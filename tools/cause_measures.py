@@ -8,11 +8,13 @@ Shapes: T frames, J joints, N events, F features, G gestures.
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from scipy.ndimage import gaussian_filter1d
 
 WRISTS = ("RightHand", "LeftHand")  # in this order wherever hands are columns
 CHEST = "Spine3"
+SMOOTH_S = 0.07  # of a path before its speed is taken: a stroke lasts 0.28 s, trembling is no stroke
 TOLERANCE_S = 0.1  # a stroke meets its syllable if the hand is fastest this close to it
-PEAK_SHARE = 0.4  # of the recording's fastest movement: a slower one (going back, getting ready) is no stroke
+PEAK_SHARE = 0.5  # of the recording's fastest movement: a slower one (going back, getting ready) is no stroke
 SHIFT_STEP_S = 0.2  # between the circular shifts that chance is taken from
 NEAREST_SHIFT_S = 0.6  # a smaller shift is not yet chance
 SMALLEST_SPREAD = 1e-3  # of a feature of poses
@@ -27,13 +29,14 @@ def hand_speed_cm_s(positions_cm: np.ndarray, joint_names: Sequence[str], fps: f
         joint_names: of the J joints.
         fps: frames per second.
     """
-    return np.linalg.norm(np.gradient(hand_paths_cm(positions_cm, joint_names), 1 / fps, axis=0), axis=-1)
+    return np.linalg.norm(np.gradient(hand_paths_cm(positions_cm, joint_names, fps), 1 / fps, axis=0), axis=-1)
 
 
-def hand_paths_cm(positions_cm: np.ndarray, joint_names: Sequence[str]) -> np.ndarray:
-    """Both wrists against the chest, (T, 2, 3)."""
+def hand_paths_cm(positions_cm: np.ndarray, joint_names: Sequence[str], fps: float) -> np.ndarray:
+    """Both wrists against the chest, (T, 2, 3), without trembling."""
     names = list(joint_names)
-    return positions_cm[:, [names.index(name) for name in WRISTS]] - positions_cm[:, [names.index(CHEST)]]
+    paths = positions_cm[:, [names.index(name) for name in WRISTS]] - positions_cm[:, [names.index(CHEST)]]
+    return gaussian_filter1d(paths, SMOOTH_S * fps, axis=0, mode="nearest")
 
 
 def stroke_times_s(speed_cm_s: np.ndarray, fps: float) -> np.ndarray:

@@ -23,6 +23,7 @@ from emage.performance import Performance
 from emage.text import Word
 
 FINGERTIPS = ("Hand", "HandIndex3", "HandMiddle3", "HandPinky3", "HandThumb3")
+POSE_S = 0.1  # to both sides of the time that a pose is taken at; the shortest hold lasts 0.32 s
 POINTS = tuple(side + name for side in ("Right", "Left") for name in FINGERTIPS)  # what a gesture is told by
 
 
@@ -103,10 +104,10 @@ class Moves:
         return stroke_times_s(self.speed_cm_s, self.fps)
 
     def pose(self, time_s: float, *, left_handed: bool) -> np.ndarray | None:
-        """Hands and fingers at a time as of a right-handed person, (3 P,) cm; None behind the end."""
-        frame = round(time_s * self.fps)
+        """Hands and fingers around a time as of a right-handed person, (3 P,) cm; None behind the end."""
         points = self.mirrored_cm if left_handed else self.points_cm
-        return points[frame].ravel() if frame < len(points) else None
+        first, last = round((time_s - POSE_S) * self.fps), round((time_s + POSE_S) * self.fps)
+        return points[first : last + 1].mean(axis=0).ravel() if last < len(points) else None
 
 
 def moves_of(performance: Performance) -> Moves:
@@ -116,7 +117,7 @@ def moves_of(performance: Performance) -> Moves:
     face = None if performance.face is None else np.asarray(performance.face)
     return Moves(
         performance.fps,
-        hand_paths_cm(positions, names),
+        hand_paths_cm(positions, names, performance.fps),
         hand_speed_cm_s(positions, names, performance.fps),
         _points(positions, names),
         _points(mirrored(positions, names), names),

@@ -85,9 +85,9 @@ def test_nothing_meets_nothing():
 
 
 def test_extents_are_how_far_each_hand_travels_at_an_event():
-    paths = hand_paths_cm(stroking([5.0], side=1), JOINTS)
+    paths = hand_paths_cm(stroking([5.0], side=1), JOINTS, FPS)
     extents = extents_cm(paths, np.array([5.0, 10.0]), FPS)
-    assert extents[0] == pytest.approx([0, SIZE_CM], abs=0.5)
+    assert extents[0] == pytest.approx([0, SIZE_CM], abs=1.0)
     assert extents[1] == pytest.approx([0, 0], abs=1e-9)
     assert extents_cm(paths, np.zeros(0), FPS).shape == (0, 2)
     assert extents_cm(paths, np.array([99.0]), FPS)[0] == pytest.approx(
