@@ -65,7 +65,7 @@ def test_only_what_differs_is_written(path):
     before = flat(config_to_dict(Config(model=model(), loss=loss())))
     for base in [bases] if isinstance(bases, str) else bases:
         before |= flat(OmegaConf.to_container(with_bases((ROOT / path).parent / base)))
-    repeated = [key for key, value in flat(own).items() if key != "model.name" and before[key] == value]
+    repeated = [key for key, value in flat(own).items() if key != "model.name" and before.get(key) == value]
     assert repeated == []
 
 
