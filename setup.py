@@ -32,7 +32,15 @@ DEMO = ["espeakng-loader>=0.2.4"]  # GPL library: speaks the sentences of the sy
 VIDEO = ["imageio-ffmpeg>=0.5"]  # reads and writes mp4
 # Networks that fetch their weights themselves; not part of `all`.
 VIDEO_METRICS = ["clean-fid", "lpips", "cpbd", "face-alignment", "torchvision", "scikit-image"]
-DEV = ["pytest>=8", "bvhio>=1.5", "pytest-xdist>=3.5", "hypothesis>=6.100", "ruff>=0.6", "pre-commit>=3.5"]
+DEV = [
+    "playwright>=1.40",
+    "pytest>=8",
+    "bvhio>=1.5",
+    "pytest-xdist>=3.5",
+    "hypothesis>=6.100",
+    "ruff>=0.6",
+    "pre-commit>=3.5",
+]
 
 setup(
     name="emage",

@@ -2,12 +2,11 @@
 
 The config says which recordings are tested (`data`) and how (`metrics`); the checkpoint says which network runs.
 Written are OUT/test/<id>.bvh, OUT/test/<id>.json (the predicted face; a given one is <id>.given.json and never scored)
-and OUT/metrics.json.
+and OUT/metrics.json with metrics.csv and report.html.
 """
 
 import argparse
 import dataclasses
-import json
 import logging
 import shlex
 import sys
@@ -27,9 +26,8 @@ from emage import __version__
 from emage.checkpoint import Bundle, load_bundle, weights_hash
 from emage.config import Config, config_to_dict, load_config
 from emage.errors import InputError, one_line_errors
-from emage.evaluation import FGDNetwork, Pair, evaluate, load_fgd_network
+from emage.evaluation import Evaluation, FGDNetwork, Options, Pair, evaluate_pairs, load_fgd_network
 from emage.generation import Generator, checkpoint_in
-from emage.motion.atomic import write_text_atomic
 from emage.motion.convert import convert
 from emage.performance import Performance
 
@@ -76,8 +74,13 @@ class Tester:
         self.generation_s += time.monotonic() - started
         assert performance.num_frames == streams["num_frames"], f"{entry.id}: no tail dropped, no first frame lost"
         self._write(entry.id, performance)
-        reference = dataclasses.replace(performance, motion=real, face=None)
-        return Pair(entry.id, performance, reference, streams["waveform"]).after(num_seed, generator.sample_rate)
+        reference = dataclasses.replace(
+            performance, motion=real, face=torch.from_numpy(streams["face"]), face_given=False
+        )
+        pair = Pair(
+            entry.id, performance, reference, streams["waveform"], streams["semantic"], tuple(streams["phone_list"])
+        )
+        return pair.after(num_seed, generator.sample_rate)
 
     @property
     def num_seed_frames(self) -> int:
@@ -130,16 +133,16 @@ def report(run: Tester, config: Config, checkpoint: Path, results: dict[str, Any
         notices.append(f"the first {run.num_seed_frames} frames of each recording were given and are not scored")
     elif bundle.config.model.seed_frames and not bundle.config.model.seed_dropout:
         notices.append("the model always had seed frames in training (model.seed_dropout=0) and got none here")
-    if run.generator.takes_face:
-        face = "it was given to the model"
-    else:
-        face = "no metric of the face is taken yet" if bundle.config.model.predict_face else "the model makes none"
+    faceless = []
+    if not bundle.config.model.predict_face:
+        reason = "it was given to the model" if run.generator.takes_face else "the model makes none"
+        faceless.append({"id": "all", "metric": "face", "reason": reason})
     return {
         **results,
         "not_scored": [
             *({"id": key, "metric": "all", "reason": reason} for key, reason in corpus.unusable["test"]),
             *results["not_scored"],
-            {"id": "all", "metric": "face", "reason": face},
+            *faceless,
         ],
         "seconds": {
             "motion": results["counts"]["motion_s"],
@@ -147,7 +150,7 @@ def report(run: Tester, config: Config, checkpoint: Path, results: dict[str, Any
             "device": str(run.generator.device),
         },
         "seed_frames_given": run.num_seed_frames,
-        "notices": notices,
+        "notices": [*results.get("notices", []), *notices],
         "checkpoint": {"folder": str(checkpoint), "weights_sha256": weights_hash(checkpoint), "info": bundle.info},
         "cache": corpus.cache.fingerprint,
         "seed": config.seed,
@@ -226,18 +229,23 @@ def main(argv: list[str] | None = None) -> int:
     arguments.checkpoint = checkpoint_in(arguments.checkpoint)
     config = load_config(arguments.config, arguments.overrides)
     run, fgd_network = _open(arguments, config)
-    results = evaluate(
+    evaluation = evaluate_pairs(
         run.pairs(),
         fgd_network,
-        sample_rate=config.data.sample_rate,
+        options=Options(
+            sample_rate=config.data.sample_rate,
+            seed=config.seed,
+            intervals=config.metrics.intervals,
+            controls=config.metrics.controls,
+        ),
         beat_align=config.metrics.beat_align.variant,
-        seed=config.seed,
+        facts={"generated": str(arguments.checkpoint), "reference": f"the test split of {config.data.root}"},
     )
-    results = report(run, config, arguments.checkpoint, results)
-    write_text_atomic(run.folder / "metrics.json", json.dumps(results, indent=1) + "\n")
+    results = report(run, config, arguments.checkpoint, evaluation.results)
+    Evaluation(results, evaluation.pictures).write(run.folder)
     for line in summary(results):
         print(line)
-    print(f"written: {run.folder / 'metrics.json'} and {run.folder / 'test'}")
+    print(f"written: {run.folder / 'metrics.json'}, metrics.csv, report.html and {run.folder / 'test'}")
     return 0
 
 

@@ -16,10 +16,10 @@ from dataloaders.labels import Interval, labels_per_frame
 from emage.audio import frame_to_sample, resample_audio
 from emage.errors import InputError
 from emage.motion import rotation
-from emage.motion.arkit import ArkitMotion
+from emage.motion.arkit import ArkitMotion, evenly_spaced
 from emage.motion.bvh import BvhMotion
 from emage.motion.layout import EULER_ORDER
-from emage.motion.resample import frame_count, frame_times, resample_euler, resample_linear
+from emage.motion.resample import frame_count, resample_euler, resample_linear
 from emage.motion.skeleton import BEAT_JOINTS, Skeleton, canonical_name
 from emage.text import Word, word_indices
 
@@ -101,7 +101,7 @@ def make_clip(sources: Sources, fps: float, sample_rate: int) -> Clip:
         InputError: a joint of BEAT is missing, or no whole frame is left.
     """
     notices = list(sources.notices)
-    face, face_fps = _evenly_spaced(sources.face)
+    face, face_fps = evenly_spaced(sources.face)
     durations_s = {
         "audio": len(sources.waveform) / sources.sample_rate,
         "motion": sources.bvh.num_frames / sources.motion_fps,
@@ -217,18 +217,6 @@ def _beat_full_motion(
     euler_deg = resample_euler(euler_deg, EULER_ORDER, source_fps, target_fps=fps, num_frames=num_frames)
     translation_cm = resample_linear(bvh.translations_cm()[:, joints[0]], source_fps, fps, num_frames)
     return torch.cat([translation_cm, euler_deg.flatten(1)], dim=1).float()
-
-
-def _evenly_spaced(face: ArkitMotion) -> tuple[Tensor, float]:
-    """Weights (N, 51) at an even rate: a phone drops frames, and what follows a gap must not come too early."""
-    times_s = face.times_s - face.times_s[0]
-    steps_s = times_s.diff()
-    if (times_s - frame_times(len(times_s), face.fps)).abs().max() * face.fps <= 0.5:
-        return face.weights, face.fps
-    fps = 1 / float(steps_s.median())
-    grid_s = np.arange(round(float(times_s[-1]) * fps) + 1) / fps
-    columns = [np.interp(grid_s, times_s.numpy(), column) for column in face.weights.numpy().T]
-    return torch.from_numpy(np.stack(columns, axis=1)).to(face.weights), fps
 
 
 def _until(words: Sequence[Word], duration_s: float) -> list[Word]:

@@ -159,7 +159,7 @@ class Corpus:
 
         Returns:
             num_frames T; speaker (label); motion (T, D) in the model's layout and motion_full (T, D') in beat_full;
-            face (T, 51); waveform (S,); words (T,) int64 ids and word_list, times from the start of the entry; emotion
+            face (T, 51); waveform (S,); words (T,) int64 ids and word_list and phone_list, times from the start of the entry; emotion
             (T,) int64; semantic (T,).
         """
         cache, key = self.cache, entry.recording_id
@@ -168,7 +168,15 @@ class Corpus:
         motion = cache.read(key, "motion", start, stop)
         ids = word_ids(cache, key, self.vocabulary if vocabulary is None else vocabulary)
         start_s, end_s = start / cache.fps, stop / cache.fps
-        words = [word for word in cache.meta(key)["words"] if word.end_s > start_s and word.start_s < end_s]
+        meta = cache.meta(key)
+        words, phones = (
+            [
+                word._replace(start_s=word.start_s - start_s, end_s=word.end_s - start_s)
+                for word in meta[kind]
+                if word.end_s > start_s and word.start_s < end_s
+            ]
+            for kind in ("words", "phones")
+        )
         return {
             "num_frames": stop - start,
             "speaker": self._speaker(entry),
@@ -177,7 +185,8 @@ class Corpus:
             "face": cache.read(key, "face", start, stop),
             "waveform": cache.read(key, "waveform", first, last),
             "words": ids[cache.read(key, "word_index", start, stop)],
-            "word_list": [word._replace(start_s=word.start_s - start_s, end_s=word.end_s - start_s) for word in words],
+            "word_list": words,
+            "phone_list": phones,
             "emotion": cache.read(key, "emotion", start, stop).astype("int64"),
             "semantic": cache.read(key, "semantic", start, stop),
         }

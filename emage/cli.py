@@ -1,4 +1,4 @@
-"""The `emage` command: `emage info` and `emage evaluate singinghead`."""
+"""The `emage` command: `emage info`, `emage evaluate` and `emage evaluate singinghead`."""
 
 import argparse
 import sys
@@ -11,6 +11,7 @@ from emage import __version__
 from emage.checkpoint import load_bundle
 from emage.config import Config, load_config
 from emage.errors import InputError, one_line_errors
+from emage.evaluation.command import add_folder_arguments
 from emage.generation import checkpoint_in
 from emage.models import MODELS
 from emage.singinghead_suite.command import add_singinghead_parser
@@ -19,6 +20,7 @@ from emage.tokenizers import planned_tokenizers
 EXAMPLES = """examples:
   emage info configs/beat/camn.yaml
   emage info runs/demo/camn/best
+  emage evaluate --generated my_system --reference real --audio real/wav
   emage evaluate singinghead --root eval_folder
 """
 
@@ -99,8 +101,11 @@ def main(argv: list[str] | None = None) -> int:
     )
     info.add_argument("path", type=Path, metavar="CHECKPOINT_OR_CONFIG")
     info.set_defaults(run=_info)
-    evaluate = commands.add_parser("evaluate", help="score folders of results")
-    add_singinghead_parser(evaluate.add_subparsers(dest="suite", required=True, metavar="SUITE"))
+    evaluate = commands.add_parser(
+        "evaluate", help="score folders of results", formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add_folder_arguments(evaluate)
+    add_singinghead_parser(evaluate.add_subparsers(dest="suite", required=False, metavar="SUITE"))
     arguments = parser.parse_args(argv)
     return arguments.run(arguments)
 

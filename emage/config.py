@@ -150,6 +150,8 @@ class MetricsConfig:
 
     fgd: FGDConfig = field(default_factory=FGDConfig)
     beat_align: BeatAlignConfig = field(default_factory=BeatAlignConfig)
+    intervals: bool = True  # bootstrap intervals; without them a test is scored faster
+    controls: bool = True  # mismatched audio, mean pose and shuffled time beside the model
 
 
 @dataclass

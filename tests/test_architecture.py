@@ -16,6 +16,7 @@ FLOORS = {
     "emage.speakers": 0,
     "emage.performance": 0,
     "emage.errors": 0,
+    "emage.labels": 0,
     "emage": 0,
     "emage.config": 1,
     "emage.config_checks": 1,

@@ -139,7 +139,24 @@ def test_metrics_json_holds_the_numbers_and_all_that_they_hang_on(result, networ
     assert metrics["config"]["data"]["root"] == data[0].removeprefix("data.root=")
     assert metrics["checkpoint_config"]["model"]["hidden"] == 8
     assert any("Frame Time 0.008333 read as 1/120" in notice for notice in metrics["notices"])
-    assert {"id": "all", "metric": "face", "reason": "no metric of the face is taken yet"} in metrics["not_scored"]
+    assert metrics["not_scored"] == []
+    measures = metrics["measures"]
+    assert 0 < measures["face_mae_all"]["value"] < 1  # the face is predicted, so it is judged
+    assert measures["fgd_network"]["value"] == pytest.approx(metrics["fgd"]["fgd"])
+    assert measures["fgd_network"]["low"] <= measures["fgd_network"]["value"] <= measures["fgd_network"]["high"]
+    assert set(measures["hellinger"]["controls"]) == {"mismatched_audio", "mean_pose", "time_shuffled"}
+    assert metrics["reasons"]["foot_sliding"] == "layout beat_141 holds no legs"
+    assert (result / "metrics.csv").read_text().startswith("measure,label,unit")
+    assert "<html" in (result / "report.html").read_text()
+
+
+def test_intervals_and_controls_can_be_left_out(door, data, networks, tmp_path):
+    options = ["metrics.intervals=false", "metrics.controls=false"]
+    assert door.main(arguments(data, networks, tmp_path, *options)) == 0
+    measures = json.loads((tmp_path / "metrics.json").read_text())["measures"]
+    assert measures["hellinger"]["value"] > 0
+    assert (measures["hellinger"]["low"], measures["hellinger"]["controls"]) == (None, {})
+    assert measures["beat_align"]["ground_truth"] is not None
 
 
 def test_the_same_test_again_overwrites_its_results_with_the_same(door, result, data, networks):

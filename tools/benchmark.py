@@ -23,6 +23,7 @@ import soundfile
 import textgrid
 import torch
 from benchmark_metrics import measure_metrics
+from benchmark_report import measure_report
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
@@ -72,7 +73,8 @@ def main(argv: list[str] | None = None) -> int:
     arguments = parser.parse_intermixed_args(argv)
     torch.set_num_threads(1)
     if arguments.what == "metrics":
-        print(json.dumps(measure_metrics(), indent=1))
+        limits = {"seconds_fgd_bc_kinematics": 30, "peak_memory_mb": 1000, "report_seconds": 180}
+        print(json.dumps({"metrics": measure_metrics(), "report": measure_report(), "limits": limits}, indent=1))
         return 0
     given_root = any(item.startswith("data.root=") for item in arguments.overrides)
     config = load_config(DEFAULT_CONFIG, arguments.overrides).data

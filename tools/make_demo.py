@@ -52,10 +52,10 @@ def commands(out: Path, corpus_options: list[str], overrides: list[str]) -> dict
     def train(config: str, name: str, *more: str) -> list[str]:
         return ["train.py", "-c", config, f"output_dir={out / name}", *overrides, *more]
 
-    def test(name: str) -> list[str]:
+    def test(name: str, *more: str) -> list[str]:
         folder, measured_with = out / name, f"metrics.fgd.checkpoint={fgd_folder / 'best'}"
         command = ["test.py", "-c", CAMN, "--checkpoint", str(folder / "best"), f"output_dir={folder}"]
-        return [*command, measured_with, *overrides]
+        return [*command, measured_with, *overrides, *more]
 
     return {
         "corpus": ["tools/make_corpus.py", "--out", str(out / "corpus"), *corpus_options],
@@ -64,7 +64,8 @@ def commands(out: Path, corpus_options: list[str], overrides: list[str]) -> dict
         "CaMN": train(CAMN, "camn"),
         "untrained CaMN": train(CAMN, "camn_untrained", "optim.max_steps=0"),
         "test of CaMN": test("camn"),
-        "test of untrained CaMN": test("camn_untrained"),
+        # It is a control itself.
+        "test of untrained CaMN": test("camn_untrained", "metrics.intervals=false", "metrics.controls=false"),
     }
 
 

@@ -174,6 +174,8 @@ class PairwiseDiversity:
 
     def resampled(self, counts: np.ndarray) -> dict[str, np.ndarray]:
         """Of resamples of the recordings, (N, R) how often each is drawn; copies of one recording are not compared."""
+        if not any(len(rows) for rows in self._segments.values()):
+            return {"pairwise_diversity": np.full(len(counts), np.nan)}
         distance, pairs = self._distances()  # (R, R) sums over segment pairs, and how many
         total = np.einsum("nr,rs,ns->n", counts, distance, counts, optimize=True)
         number = np.einsum("nr,rs,ns->n", counts, pairs, counts, optimize=True)

@@ -21,6 +21,7 @@ from torch import Tensor
 from emage.errors import InputError
 from emage.motion.atomic import write_text_atomic
 from emage.motion.layout import ARKIT_51, ARKIT_52
+from emage.motion.resample import frame_times
 
 TONGUE = "tongueOut"
 FPS_TOLERANCE = 5e-4  # relative: times are rounded to 6 decimals or fewer, 29.97 fps stays itself
@@ -93,6 +94,21 @@ def read_arkit(path: str | Path) -> ArkitMotion:
         fps=float(fps),
         notices=tuple(notices),
     )
+
+
+def evenly_spaced(face: ArkitMotion) -> tuple[Tensor, float]:
+    """Weights (N, 51) at an even rate: a phone drops frames, and what follows a gap must not come too early.
+
+    Returns:
+        The weights and their frames per second; those of the file itself, if no time is half a frame off.
+    """
+    times_s = face.times_s - face.times_s[0]
+    if (times_s - frame_times(len(times_s), face.fps)).abs().max() * face.fps <= 0.5:
+        return face.weights, face.fps
+    fps = 1 / float(times_s.diff().median())
+    grid_s = np.arange(round(float(times_s[-1]) * fps) + 1) / fps
+    columns = [np.interp(grid_s, times_s.numpy(), column) for column in face.weights.numpy().T]
+    return torch.from_numpy(np.stack(columns, axis=1)).to(face.weights), fps
 
 
 def _read_json(path: str | Path) -> tuple[list[str], list[dict[str, Any]]]:

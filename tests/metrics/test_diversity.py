@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from emage.errors import InputError
+from emage.metrics.confidence import intervals
 from emage.metrics.diversity import (
     L1Diversity,
     Multimodality,
@@ -141,3 +142,11 @@ def test_bad_input_is_named():
     metric.update(example(), recording_id="a")
     with pytest.raises(InputError, match="recording a was added twice"):
         metric.update(example(), recording_id="a")
+
+
+def test_pairwise_diversity_of_recordings_that_are_all_too_short_has_no_value_and_no_interval():
+    metric = PairwiseDiversity(window_frames=34)
+    for key in ("a", "b"):
+        metric.update(np.ones((5, 3)), recording_id=key)
+    found = intervals(metric)["pairwise_diversity"]
+    assert (found.value, found.low, found.reason) == (None, None, "nothing could be scored")
