@@ -47,15 +47,16 @@ class Tester:
     generator: Generator
     corpus: Corpus
     folder: Path
+    config: Config
     give_seed_frames: bool = False
     generation_s: float = 0.0  # spent in the network so far, without reading, writing and scoring
 
     def pairs(self) -> Iterator[Pair]:
         """Generates each test recording, writes its files and hands it on for scoring."""
-        for entry in tqdm(self.corpus.usable("test"), "test", unit="recording", disable=None):
-            yield self._pair(entry)
+        for number, entry in enumerate(tqdm(self.corpus.usable("test"), "test", unit="recording", disable=None)):
+            yield self._pair(entry, number)
 
-    def _pair(self, entry: SplitEntry) -> Pair:
+    def _pair(self, entry: SplitEntry, number: int) -> Pair:
         generator = self.generator
         streams = self.corpus.clip_streams(entry, generator.bundle.vocabulary)
         full = torch.from_numpy(streams["motion_full"])
@@ -70,6 +71,8 @@ class Tester:
             emotion=streams["emotion"],
             seed_motion=real[:num_seed] if num_seed else None,
             face=streams["face"] if generator.takes_face else None,
+            seed=(self.config.seed, number),
+            options=self.config.generation if generator.draws else None,
         )
         self.generation_s += time.monotonic() - started
         assert performance.num_frames == streams["num_frames"], f"{entry.id}: no tail dropped, no first frame lost"
@@ -85,7 +88,7 @@ class Tester:
     @property
     def num_seed_frames(self) -> int:
         """Real frames that the generator is given at the start of each recording; they are not scored."""
-        return self.generator.bundle.config.model.seed_frames if self.give_seed_frames else 0
+        return self.generator.seed_frames if self.give_seed_frames else 0
 
     def _write(self, entry_id: str, performance: Performance) -> None:
         folder = self.folder / "test"
@@ -131,10 +134,10 @@ def report(run: Tester, config: Config, checkpoint: Path, results: dict[str, Any
     notices = [f"{key}: {note}" for key in sorted(tested) for note in corpus.cache.notices.get(key, [])]
     if run.num_seed_frames:
         notices.append(f"the first {run.num_seed_frames} frames of each recording were given and are not scored")
-    elif bundle.config.model.seed_frames and not bundle.config.model.seed_dropout:
+    elif getattr(bundle.config.model, "seed_frames", 0) and not bundle.config.model.seed_dropout:
         notices.append("the model always had seed frames in training (model.seed_dropout=0) and got none here")
     faceless = []
-    if not bundle.config.model.predict_face:
+    if not run.generator.makes_face:
         reason = "it was given to the model" if run.generator.takes_face else "the model makes none"
         faceless.append({"id": "all", "metric": "face", "reason": reason})
     return {
@@ -211,14 +214,14 @@ def _open(arguments: argparse.Namespace, config: Config) -> tuple[Tester, FGDNet
     bundle = load_bundle(arguments.checkpoint)
     check_checkpoint(bundle, config, arguments.checkpoint)
     generator = Generator(bundle, arguments.device)
-    if arguments.give_seed_frames and not bundle.config.model.seed_frames:
+    if arguments.give_seed_frames and not generator.seed_frames:
         raise InputError(f"--give-seed-frames: {arguments.checkpoint} takes none (model.seed_frames=0); leave it out")
     command = fgd_train_command(arguments.config, arguments.overrides, folder)
     fgd_network = load_fgd_network(config.metrics.fgd.checkpoint, command, device=arguments.device)
     corpus = Corpus.open(config)
     for entry in corpus.usable("test"):  # an unknown speaker should not end the test after an hour
         bundle.speakers.index(corpus.cache.known[entry.recording_id].speaker)
-    return Tester(generator, corpus, folder, arguments.give_seed_frames), fgd_network
+    return Tester(generator, corpus, folder, config, arguments.give_seed_frames), fgd_network
 
 
 @one_line_errors

@@ -3,7 +3,7 @@
 Shapes: T frames, S samples, J joints, D columns of the model's layout, P values of a part.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -152,7 +152,7 @@ class Completer:
         there: Mapping[str, bool],
         given: Given,
         skeleton: Skeleton,
-        seed: int,
+        seed: int | Sequence[int],
         options: GenerationConfig,
     ) -> tuple[Tensor, Tensor | None]:
         """Motion (T, D) and face (T, 51) of a stretch of speech, on the CPU.

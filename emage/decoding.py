@@ -10,7 +10,7 @@ Shapes: T frames, N steps of the whole, W steps of a window, B windows at a time
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -106,7 +106,7 @@ class CodeDecoder:
         self.levels = {part: model.tokenizer.vqvaes[part].num_quantizers for part in model.parts}
 
     @torch.no_grad()
-    def decode(self, request: Request, seed: int) -> dict[str, Tensor]:
+    def decode(self, request: Request, seed: int | Sequence[int]) -> dict[str, Tensor]:
         """The codes of all parts, (1, N, Q) int64 each, N = T / downsample rounded up."""
         num_steps = -(-len(request.words) // self.downsample)
         spans = plan_windows(num_steps, self.window, self.options.context)
@@ -126,7 +126,7 @@ class CodeDecoder:
             self._fix(step, codes, known, chances, drawn, surest)
         return {part: value[None] for part, value in codes.items()}
 
-    def _draws(self, seed: int, num_steps: int) -> np.ndarray:
+    def _draws(self, seed: int | Sequence[int], num_steps: int) -> np.ndarray:
         """(N, decoding steps, parts, levels + 1) numbers in [0, 1): those of a step do not depend on what follows it."""
         shape = (num_steps, self.options.steps, len(self.levels), max(self.levels.values()) + 1)
         return np.random.default_rng(seed).random(shape, dtype=np.float32)

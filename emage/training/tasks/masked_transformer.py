@@ -43,9 +43,13 @@ class MaskedTransformerTask:
         model.tokenizer.load_state_dict(load_tokenizer(options.tokenizers).tokenizer.state_dict())
         if options.word_vectors:
             start_words(model.speech.words.embedding, self.vocabulary, options.word_vectors)
-        self.tokenizer = model.tokenizer
-        self.masks = WindowMasks(options, model.tokenizer)
+        self.adopt(model)
         return model
+
+    def adopt(self, model: MaskedGestureTransformer) -> None:
+        """Takes the tokenizers of a network, whose codes it is to be trained on."""
+        self.tokenizer = model.tokenizer
+        self.masks = WindowMasks(self.config.model, model.tokenizer)
 
     def train_step(self, model: nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
         """Loss and its parts: by part of the body the cross-entropy of a hidden code (nats), and how many are right."""
