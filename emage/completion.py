@@ -183,7 +183,7 @@ class Completer:
         decoder = CodeDecoder(
             self.model, options, window_frames=data.window_frames, fps=data.fps, sample_rate=data.sample_rate
         )
-        decoded = self.model.tokenizer.decode(decoder.decode(request, seed), num_frames)
+        decoded = self.model.tokenizer.decode_latents(decoder.decode(request, seed), num_frames)
         motion = decoded.motion[0].float().cpu()
         still = convert(self.mean_pose, "beat_full", self.layout).expand_as(motion)
         motion = torch.where(column_mask(self.made.expand(num_frames, -1), self.layout), motion, still)

@@ -160,7 +160,7 @@ class GenerationConfig:
 
     steps: int = 8  # 1: all codes in one pass
     temperature: float = 1.0  # 0: the most probable code
-    residual_temperature: float = 0.0  # of the levels behind the first, which hold the details
+    residual_temperature: float = 0.0  # of the levels behind the first, which hold the details; 0: their expectation
     guidance: float = 1.0  # 1: none; above, the speech counts for more
     order_noise: float = 4.0  # 0: the surest codes are fixed first; large: in random order
     window_frames: int = 0  # of the overlapping windows; 0: as in training

@@ -37,13 +37,14 @@ def inputs(model: MaskedGestureTransformer, seed: int = 0, num_frames: int = T) 
         "hints": {part: torch.randn(B, num_frames, width, generator=draw) for part, width in widths.items()},
         "hint_given": {part: torch.zeros(B, num_frames, width, dtype=torch.bool) for part, width in widths.items()},
         "codes": {part: torch.randint(0, 8, (B, steps, 2), generator=draw) for part in widths},
+        "shown": {},
         "known": {part: torch.zeros(B, steps, dtype=torch.bool) for part in widths},
     }
 
 
 def logits(model: MaskedGestureTransformer, values: dict) -> dict[str, torch.Tensor]:
     with torch.no_grad():
-        return model(**values, fps=FPS, sample_rate=RATE).logits
+        return model(**values | {"shown": values["shown"] or values["codes"]}, fps=FPS, sample_rate=RATE).logits
 
 
 def same(first: dict, second: dict) -> bool:
@@ -112,7 +113,8 @@ def test_training_leaves_the_tokenizers_alone(model):
     assert not any(module.training for module in trained.tokenizer.modules())
     assert not any(p.requires_grad for p in trained.tokenizer.parameters())
     before = {key: value.clone() for key, value in trained.tokenizer.state_dict().items()}
-    found = trained(**inputs(trained), fps=FPS, sample_rate=RATE).logits
+    values = inputs(trained)
+    found = trained(**values | {"shown": values["codes"]}, fps=FPS, sample_rate=RATE).logits
     sum(value.square().mean() for value in found.values()).backward()
     assert all(p.grad is not None for p in trained.speech.audio.parameters())
     assert all(torch.equal(value, before[key]) for key, value in trained.tokenizer.state_dict().items())

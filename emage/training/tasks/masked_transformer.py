@@ -68,6 +68,7 @@ class MaskedTransformerTask:
             shown.given,
             values,
             shown.hint_given,
+            codes,
             self.with_noise(codes, shown),
             shown.known,
             fps=config.data.fps,
@@ -93,12 +94,7 @@ class MaskedTransformerTask:
     @staticmethod
     def with_noise(codes: dict[str, Tensor], shown: Shown) -> dict[str, Tensor]:
         """The codes that the network sees, (B, N, Q) by part: some of those that are shown are of another step."""
-        return {
-            part: torch.where(
-                shown.known[part][..., None], value.gather(1, shown.shift[..., None].expand_as(value)), value
-            )
-            for part, value in codes.items()
-        }
+        return {part: value.gather(1, shown.shift[..., None].expand_as(value)) for part, value in codes.items()}
 
     def eval_step(self, model: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """The same on a validation batch."""
