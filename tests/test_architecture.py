@@ -14,6 +14,8 @@ FLOORS = {
     "emage.vocabulary": 0,
     "emage.speakers": 0,
     "emage.performance": 0,
+    "emage.performance_file": 0,
+    "emage.words": 0,
     "emage.errors": 0,
     "emage": 0,
     "emage.config": 1,
