@@ -27,6 +27,7 @@ CORE = [
     "matplotlib>=3.8",
     "tqdm>=4.60",
     "pillow>=10",
+    "pocketsphinx>=5.0.4",  # finds the words of a plain transcript in the sound; brings its US-English model
 ]
 DEMO = ["espeakng-loader>=0.2.4"]  # GPL library: speaks the sentences of the synthetic corpus
 VIDEO = ["imageio-ffmpeg>=0.5"]  # reads and writes mp4
