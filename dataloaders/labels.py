@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from emage.emotions import EMOTIONS
 from emage.errors import InputError
 
-EMOTIONS = ("neutral", "happiness", "anger", "sadness", "contempt", "surprise", "fear", "disgust")
 # The last take of each emotion in BEAT's speech recordings; every conversation is neutral.
 _LAST_TAKES = ((64, 0), (72, 1), (80, 2), (86, 3), (94, 4), (102, 5), (110, 6), (118, 7))
 _MISSPELT = frozenset({"00_netural"})  # so in the release

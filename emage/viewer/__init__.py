@@ -1,0 +1,5 @@
+"""Results to look at: a page that plays in any browser, and the same as a video.
+
+What is drawn (how thick a bone is, how a face moves) is stated once, in `body_shape` and `face_shape`; the page draws it in
+JavaScript and the video in Python.
+"""
