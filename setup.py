@@ -35,6 +35,7 @@ DEMO = ["espeakng-loader>=0.2.4"]  # GPL library: speaks the sentences of the sy
 # Networks that fetch their weights themselves; not part of `all`.
 VIDEO_METRICS = ["clean-fid", "lpips", "cpbd", "face-alignment", "torchvision", "scikit-image"]
 DEV = ["pytest>=8", "bvhio>=1.5", "pytest-xdist>=3.5", "hypothesis>=6.100", "ruff>=0.6", "pre-commit>=3.5"]
+DEV += ["playwright>=1.40"]  # drives an installed Chromium in `make test-long`; brings no browser itself
 
 setup(
     name="emage",

@@ -29,9 +29,12 @@ for (const result of data.results) {
 }
 
 // ---- clock
-const sound = data.sound ? new Audio(URL.createObjectURL(new Blob([bytes(data.sound.content)], { type: data.sound.type }))) : null;
+const sound = data.sound ? element("sound") : null;
 const clock = { playing: false, at: 0, since: 0, speed: 1 };
-if (sound) sound.preservesPitch = true;
+if (sound) {
+  sound.src = URL.createObjectURL(new Blob([bytes(data.sound.content)], { type: data.sound.type }));
+  sound.preservesPitch = true;
+}
 
 function soundEnded() {
   return !sound || clock.at >= sound.duration || Number.isNaN(sound.duration);
