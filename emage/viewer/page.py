@@ -1,6 +1,7 @@
 """One self-contained html: results side by side, with sound, waveform, words and a camera. It asks the network for nothing.
 
-Positions travel as 16-bit integers of 0.2 mm and more, weights as bytes, sound as FLAC: about 3 MB a minute at 30 fps.
+At most 30 frames a second travel, the page draws between them; positions as 16-bit integers of 0.2 mm and more, weights as
+bytes, sound as FLAC: some 3 MB a minute.
 """
 
 import base64
@@ -25,6 +26,7 @@ from emage.viewer.theme import CAMERA, CAPSULE_LAYERS, FAR_FADE, RESULT_COLOURS,
 from emage.words import TimedWord
 
 PEAKS_PER_SECOND = 100
+MAX_FPS = 30
 _SCRIPTS = ("body.js", "face.js", "timeline.js", "player.js")
 
 
@@ -81,17 +83,20 @@ def write_page(
 
 
 def _result(shown: Shown, place: int) -> dict[str, Any]:
-    unit_cm = max(0.02, float(np.abs(shown.positions_cm).max()) / 32000)
-    face = None if shown.face is None else np.rint(np.clip(shown.face, 0, 1) * 255).astype(np.uint8)
+    stride = max(1, int(shown.fps // MAX_FPS))
+    positions_cm = shown.positions_cm[::stride]
+    unit_cm = max(0.02, float(np.abs(positions_cm).max()) / 32000)
+    face = None if shown.face is None else np.rint(np.clip(shown.face[::stride], 0, 1) * 255).astype(np.uint8)
     return {
         "name": shown.name,
         "colour": RESULT_COLOURS[place % len(RESULT_COLOURS)],
-        "fps": shown.fps,
-        "frames": shown.num_frames,
+        "fps": shown.fps / stride,
+        "frames": len(positions_cm),
+        "source": f"{shown.fps:g} fps, {shown.num_frames} frames",
         "joints": len(shown.joints),
         "height": shown.height_cm,
         "unit_cm": unit_cm,
-        "places": _base64(np.rint(shown.positions_cm / unit_cm).astype("<i2").tobytes()),
+        "places": _base64(np.rint(positions_cm / unit_cm).astype("<i2").tobytes()),
         "face": None if face is None else _base64(face.tobytes()),
         "capsules": capsules(shown),
     }

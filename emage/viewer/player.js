@@ -103,7 +103,7 @@ for (const result of data.results) {
   element("stages").append(panel);
   panel.querySelector("h2 span").textContent = result.name;
   panel.querySelector("h2 i").style.background = result.colour;
-  panel.querySelector("h2 small").textContent = `${result.fps} fps, ${result.frames / result.fps >= 60 ? clockText(result.frames / result.fps) : (result.frames / result.fps).toFixed(1) + " s"}`;
+  panel.querySelector("h2 small").textContent = result.source;
   result.stage = panel.querySelector(".stage");
   result.faceCanvas = panel.querySelector(".face");
   if (!result.weights) result.faceCanvas.remove();

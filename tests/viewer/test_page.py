@@ -36,6 +36,15 @@ def test_the_page_holds_every_frame_and_asks_for_nothing(tmp_path):
     assert len(base64.b64decode(data["peaks"])) == 200
 
 
+def test_of_a_fast_recording_thirty_frames_a_second_travel_at_their_times(tmp_path):
+    shown = shown_performance(performance(121, 120.0), "fast")
+    write_page(tmp_path / "a.html", [shown])
+    (row,) = data_of(tmp_path / "a.html")["results"]
+    assert (row["fps"], row["frames"], row["source"]) == (30.0, 31, "120 fps, 121 frames")
+    places = np.frombuffer(base64.b64decode(row["places"]), "<i2").reshape(31, -1, 3)
+    assert np.allclose(places * row["unit_cm"], shown.positions_cm[::4], atol=0.02)
+
+
 def test_a_page_without_sound_and_words_is_fine_and_one_without_a_result_is_not(tmp_path):
     write_page(tmp_path / "a.html", [shown_performance(performance(1), "one frame")])
     data = data_of(tmp_path / "a.html")
