@@ -34,7 +34,7 @@ MIN_ENGLISH = 0.5  # share of words that the dictionary must hold, or the text i
 GOOD_FIT, FIT_WIDTH = -3.2, 0.6  # goodness of pronunciation (log per frame) at confidence 0.5, and its spread
 FEW_WORDS = 60  # a chain so short may be searched with the widest beams
 LOST = 0.35  # a stretch below this mean confidence has lost the text
-DOUBTFUL_MEAN, DOUBTFUL_RUN, RUN_WORDS = 0.6, 0.3, 12
+DOUBTFUL_MEAN, DOUBTFUL_RUN, RUN_WORDS, SHORTEST_RUN = 0.6, 0.3, 12, 4
 UNTOLD_S = 3.0  # so much speech between two words: something is said that the transcript does not hold
 
 
@@ -239,13 +239,14 @@ def _doubts(words: list[TimedWord]) -> str | None:
     confidence = np.array([word.confidence for word in said])
     if confidence.mean() < DOUBTFUL_MEAN:
         return f"the transcript does not seem to be what is said: mean confidence {confidence.mean():.2f}"
-    if len(said) > RUN_WORDS:
-        means = np.convolve(confidence, np.full(RUN_WORDS, 1 / RUN_WORDS), mode="valid")
+    length = min(RUN_WORDS, len(said) // 2)  # half of a short transcript
+    if length >= SHORTEST_RUN:
+        means = np.convolve(confidence, np.full(length, 1 / length), mode="valid")
         if means.min() < DOUBTFUL_RUN:
             first = said[int(means.argmin())]
             return (
                 f"from {first.start_s:.1f} s on ({first.word!r} ...) the transcript does not seem to be what is said: "
-                f"mean confidence {means.min():.2f} over {RUN_WORDS} words"
+                f"mean confidence {means.min():.2f} over {length} words"
             )
     return None
 
