@@ -66,6 +66,20 @@ BEAT_141_JOINTS: tuple[str, ...] = (
     *(name for side in ("Right", "Left") for name in _arm(side) if name not in _FINGER_TIPS),
 )
 
+# The 55 joints of SMPL-X in its own order (smplx, joint_names.py), as BEAT2's `poses` hold them.
+SMPLX_JOINTS: tuple[str, ...] = (
+    *("pelvis", "left_hip", "right_hip", "spine1", "left_knee", "right_knee", "spine2", "left_ankle", "right_ankle"),
+    *("spine3", "left_foot", "right_foot", "neck", "left_collar", "right_collar", "head", "left_shoulder"),
+    *("right_shoulder", "left_elbow", "right_elbow", "left_wrist", "right_wrist", "jaw"),
+    *("left_eye_smplhf", "right_eye_smplhf"),
+    *(
+        f"{side}_{finger}{number}"
+        for side in ("left", "right")
+        for finger in ("index", "middle", "pinky", "ring", "thumb")
+        for number in (1, 2, 3)
+    ),
+)
+
 
 def canonical_name(name: str) -> str:
     """BEAT's BVH spelling of a joint (`RArm1` -> `RightForeArm`), or the name itself where BEAT has no such joint."""
