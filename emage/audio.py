@@ -4,6 +4,7 @@ Shapes: B batch, S samples, T frames, C mel bands.
 """
 
 import functools
+import io
 import math
 from pathlib import Path
 
@@ -41,15 +42,40 @@ def read_audio(path: str | Path, sample_rate: int = SAMPLE_RATE) -> np.ndarray:
     Raises:
         InputError: the file is missing, is no sound, is empty, or holds NaN.
     """
-    if not Path(path).is_file():
+    return read_audio_noted(path, sample_rate)[0]
+
+
+def read_audio_noted(
+    path: str | Path, sample_rate: int = SAMPLE_RATE, *, content: bytes | None = None
+) -> tuple[np.ndarray, list[str]]:
+    """`read_audio`, and what was changed on the way.
+
+    Args:
+        path: the file, or what errors call the content.
+        sample_rate: samples per second of the result.
+        content: the bytes, e.g. of a member of a zip; None: those of the file.
+
+    Returns:
+        (S,) float32 and notices: another rate, several channels.
+
+    Raises:
+        InputError: as `read_audio`.
+    """
+    if content is None and not Path(path).is_file():
         raise InputError(f"{path}: no such sound file")
-    if Path(path).stat().st_size == 0:
+    if (Path(path).stat().st_size if content is None else len(content)) == 0:
         raise InputError(f"{path}: empty: it holds no bytes; record or copy it again")
     try:
-        samples, source_rate = soundfile.read(path, dtype="float32", always_2d=True)
+        source = path if content is None else io.BytesIO(content)
+        samples, source_rate = soundfile.read(source, dtype="float32", always_2d=True)
     except (soundfile.LibsndfileError, RuntimeError) as error:
         raise InputError(f"{path}: cannot be read as sound: {error}; convert it to a 16-bit wav") from error
-    return check_audio(resample_audio(samples.mean(axis=1), source_rate, sample_rate), path)
+    notices = []
+    if source_rate != sample_rate or samples.shape[1] > 1:
+        notices.append(
+            f"the sound has {source_rate} Hz and {samples.shape[1]} channel(s): read as one channel at {sample_rate} Hz"
+        )
+    return check_audio(resample_audio(samples.mean(axis=1), source_rate, sample_rate), path), notices
 
 
 def check_audio(waveform: np.ndarray, path: str | Path) -> np.ndarray:

@@ -17,6 +17,7 @@ FLOORS = {
     "emage.errors": 0,
     "emage": 0,
     "emage.config": 1,
+    "emage.face_config": 1,
     "emage.models": 2,
     "emage.losses": 2,
     "emage.metrics": 2,

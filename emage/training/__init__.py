@@ -2,6 +2,7 @@
 
 from emage.training.run import Run
 from emage.training.tasks.camn import CaMNTask
+from emage.training.tasks.face import FaceTask
 from emage.training.tasks.motion_autoencoder import MotionAutoencoderTask
 from emage.training.tasks.vqvae import MotionVQVAETask
 from emage.training.trainer import Task, Trainer
@@ -10,6 +11,7 @@ TRAINERS: dict[str, type[Task]] = {
     "motion_autoencoder": MotionAutoencoderTask,
     "vqvae": MotionVQVAETask,
     "camn": CaMNTask,
+    "face": FaceTask,
 }
 
 __all__ = ["TRAINERS", "Run", "Task", "Trainer"]
