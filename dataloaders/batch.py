@@ -23,6 +23,8 @@ Windows of faces (`face_windows.py`), whatever their corpus annotates, have keys
 Shapes: B batch, T frames, S samples, D columns of the layout.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -44,7 +46,20 @@ def collate(items: list[dict[str, np.ndarray]]) -> dict[str, Tensor]:
     return {key: torch.from_numpy(np.stack([item[key] for item in items])) for key in BATCH_KEYS}
 
 
-def collate_faces(items: list[dict[str, Tensor]]) -> dict[str, Tensor]:
+class StackedWindows(Sequence[dict[str, Tensor]]):
+    """Windows of faces that were read together: a list of windows to whoever asks, and a batch already."""
+
+    def __init__(self, stacked: dict[str, Tensor]) -> None:
+        self.stacked = stacked
+
+    def __len__(self) -> int:
+        return len(self.stacked["corpus"])
+
+    def __getitem__(self, row: int) -> dict[str, Tensor]:
+        return {key: values[row] for key, values in self.stacked.items()}
+
+
+def collate_faces(items: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
     """Stacks windows of faces to a batch.
 
     Args:
@@ -54,6 +69,8 @@ def collate_faces(items: list[dict[str, Tensor]]) -> dict[str, Tensor]:
         ValueError: no windows.
         RuntimeError: windows of different lengths.
     """
+    if isinstance(items, StackedWindows):
+        return items.stacked
     if not items:
         raise ValueError("need at least one window to stack")
     return {key: torch.stack([item[key] for item in items]) for key in FACE_BATCH_KEYS}

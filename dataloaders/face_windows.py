@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from dataloaders.batch import StackedWindows
 from dataloaders.cache import MotionCache
 from dataloaders.splits import SplitEntry
 from dataloaders.window_dataset import frame_range
@@ -94,22 +95,23 @@ class FaceWindows(Dataset[dict[str, Tensor]]):
         """One window, with the keys of `batch.FACE_BATCH_KEYS` but for the batch axis."""
         return self.__getitems__([index])[0]
 
-    def __getitems__(self, indices: list[int]) -> list[dict[str, Tensor]]:
+    def __getitems__(self, indices: list[int]) -> StackedWindows:
         """Many windows at once, as a DataLoader asks for them."""
-        stacked = self.read(indices)
-        return [{key: values[row] for key, values in stacked.items()} for row in range(len(indices))]
+        return StackedWindows(self.read(indices))
 
     def read(self, indices: Sequence[int]) -> dict[str, Tensor]:
         """Many windows, stacked: see `batch.FACE_BATCH_KEYS`."""
         indices = np.asarray(indices, dtype=np.int64)
-        face, beyond, places, waveforms = [], [], [], []
-        for owner, start in zip(self._owners[indices].tolist(), self._starts[indices].tolist(), strict=True):
+        face, beyond, places = [], [], []
+        waveform = np.empty((len(indices), self._num_samples), dtype=np.float32)  # (B, S)
+        owners, starts = self._owners[indices].tolist(), self._starts[indices].tolist()
+        for row, (owner, start) in enumerate(zip(owners, starts, strict=True)):
             recording = self._recordings[owner]
             rows, outside, place = self._rows(recording, start)
             face.append(rows)
             beyond.append(outside)
             places.append(place)
-            waveforms.append(self._sound(recording, start))
+            waveform[row] = self._sound(recording, start)
         values = resample_face_windows(
             torch.from_numpy(np.stack(face)),  # (B, P, C)
             torch.tensor(places, dtype=torch.float64),
@@ -123,7 +125,7 @@ class FaceWindows(Dataset[dict[str, Tensor]]):
         return {
             "face_all": to_face_all(values, self._layout),  # (B, T, D)
             "face_all_valid": self._known.expand(count, self.window_frames, -1),  # (B, T, G)
-            "waveform": torch.from_numpy(np.stack(waveforms)),  # (B, S)
+            "waveform": torch.from_numpy(waveform),
             "speaker": torch.from_numpy(self._speakers[self._owners[indices]]),
             "corpus": torch.full((count,), self.corpus),
         }

@@ -11,9 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from dataloaders.batch import StackedWindows
 from dataloaders.face_windows import FaceWindows
 from emage.errors import InputError
 
@@ -125,12 +127,14 @@ class MixedWindows(Dataset[dict[str, Tensor]]):
         """One window."""
         return self.__getitems__([index])[0]
 
-    def __getitems__(self, indices: list[int]) -> list[dict[str, Tensor]]:
+    def __getitems__(self, indices: list[int]) -> StackedWindows:
         """Many windows at once, in the order asked."""
         corpus, window = self.places(indices)
-        items: list[dict[str, Tensor] | None] = [None] * len(indices)
+        stacked: dict[str, Tensor] = {}
         for number in np.unique(corpus).tolist():
             rows = np.flatnonzero(corpus == number)
-            for row, item in zip(rows.tolist(), self.corpora[number].__getitems__(window[rows]), strict=True):
-                items[row] = item
-        return items
+            for key, values in self.corpora[number].read(window[rows]).items():
+                if key not in stacked:
+                    stacked[key] = values.new_empty(len(indices), *values.shape[1:])
+                stacked[key][torch.from_numpy(rows)] = values
+        return StackedWindows(stacked)

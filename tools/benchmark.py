@@ -3,6 +3,8 @@
 `data`: how long a cache takes to build, how large it is and how fast windows come out of it, beside the reference's way
 (pickled overlapping windows, built here by its own steps), in one run on one core. It runs on `data.root=DIR`, else on
 the real recording in ../shared/data/beat_sample if that is there, else on a recording that it makes itself.
+`corpora`: how fast the corpora of faces go into their caches and mixed windows out of them, on sets that it makes.
+`metrics`: the time that each metric takes.
 """
 
 import argparse
@@ -22,6 +24,7 @@ import numpy as np
 import soundfile
 import textgrid
 import torch
+from benchmark_corpora import measure_corpora
 from benchmark_metrics import measure_metrics
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
@@ -47,6 +50,7 @@ EXAMPLE = """
 examples:
   python tools/benchmark.py data
   python tools/benchmark.py data data.root=DIR --recordings 12 --seconds 5
+  python tools/benchmark.py corpora
   python tools/benchmark.py metrics
 """
 ROOT = Path(__file__).resolve().parents[1]
@@ -63,7 +67,7 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, epilog=EXAMPLE, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("what", choices=["data", "metrics"], help="what to measure")
+    parser.add_argument("what", choices=["data", "corpora", "metrics"], help="what to measure")
     parser.add_argument(
         "--recordings", type=int, default=6, metavar="N", help="how many; fewer are repeated under new names"
     )
@@ -73,6 +77,10 @@ def main(argv: list[str] | None = None) -> int:
     torch.set_num_threads(1)
     if arguments.what == "metrics":
         print(json.dumps(measure_metrics(), indent=1))
+        return 0
+    if arguments.what == "corpora":
+        with tempfile.TemporaryDirectory(prefix="benchmark_") as folder:
+            print(json.dumps(measure_corpora(Path(folder), seconds=arguments.seconds), indent=1))
         return 0
     given_root = any(item.startswith("data.root=") for item in arguments.overrides)
     config = load_config(DEFAULT_CONFIG, arguments.overrides).data

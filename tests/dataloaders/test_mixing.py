@@ -19,8 +19,10 @@ class Numbered:
     def __len__(self) -> int:
         return self.count
 
-    def __getitems__(self, indices) -> list[dict]:
-        return [{"place": torch.tensor([self.corpus, int(index)])} for index in indices]
+    def read(self, indices) -> dict[str, torch.Tensor]:
+        windows = torch.as_tensor(indices)
+        corpus = torch.full_like(windows, self.corpus)
+        return {"place": torch.stack([corpus, windows], dim=1), "corpus": corpus}
 
 
 def mixed(seed: int = 0, batch_size: int = 8) -> MixedWindows:
