@@ -40,6 +40,11 @@ def _matrices() -> tuple[np.ndarray, np.ndarray]:
     return straight, rng.normal(0, 1.0, shape) * (rng.random(shape) < _SHARE)
 
 
+def straight_map() -> np.ndarray:
+    """The straight part of the map, (C, E): weights @ this are the coefficients of small weights."""
+    return _matrices()[0]
+
+
 def arkit_to_codes(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The map.
 
