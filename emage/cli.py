@@ -1,4 +1,4 @@
-"""The `emage` command: `emage info` and `emage evaluate singinghead`."""
+"""The `emage` command: `emage info`, `emage evaluate singinghead` and `emage convert-face`."""
 
 import argparse
 import sys
@@ -11,6 +11,7 @@ from emage import __version__
 from emage.checkpoint import load_bundle
 from emage.config import Config, load_config
 from emage.errors import InputError, one_line_errors
+from emage.face_conversion import add_convert_face_parser
 from emage.generation import checkpoint_in
 from emage.models import MODELS
 from emage.singinghead_suite.command import add_singinghead_parser
@@ -100,6 +101,7 @@ def main(argv: list[str] | None = None) -> int:
     info.set_defaults(run=_info)
     evaluate = commands.add_parser("evaluate", help="score folders of results")
     add_singinghead_parser(evaluate.add_subparsers(dest="suite", required=True, metavar="SUITE"))
+    add_convert_face_parser(commands)
     arguments = parser.parse_args(argv)
     return arguments.run(arguments)
 

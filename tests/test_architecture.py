@@ -27,6 +27,7 @@ FLOORS = {
     "emage.export": 3,
     "emage.viewer": 3,
     "emage.evaluation": 4,
+    "emage.face_conversion": 4,
     "emage.singinghead_suite": 4,
     "emage.streaming": 4,
     "emage.training": 5,

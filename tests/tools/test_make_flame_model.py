@@ -42,7 +42,9 @@ def test_it_has_the_sizes_of_flame_and_is_one_head(folder):
     torch.testing.assert_close(model.joint_regressor.sum(dim=1), torch.ones(5), atol=1e-4, rtol=0)
     torch.testing.assert_close(model.skin_weights.sum(dim=1), torch.ones(5023), atol=1e-5, rtol=0)
     head = synthetic_head()
-    torch.testing.assert_close(model.joint_regressor @ model.template, torch.tensor(head.joints).float(), atol=1e-5, rtol=0)
+    torch.testing.assert_close(
+        model.joint_regressor @ model.template, torch.tensor(head.joints).float(), atol=1e-5, rtol=0
+    )
     assert set(np.unique(head.faces)) == set(range(5023))
     for rows in read_flame_masks(folder).values():
         assert len(rows) > 50
