@@ -17,7 +17,7 @@ from emage.motion.layout import ARKIT_51
 NUM_VERTICES, NUM_FACES = 5023, 9976
 _COLUMNS, _RINGS = 76, 52
 _EYE_COLUMNS, _EYE_RINGS, _EYE_RADIUS = 41, 13, 0.0135
-_EYES = ((0.031, 0.010, 0.0385), (-0.031, 0.010, 0.0385))
+_EYES = ((0.031, 0.010, 0.0370), (-0.031, 0.010, 0.0370))
 _LIP_Y, _LIP_HALF_WIDTH = -0.060, 0.0235
 
 # Height, half width, front, back of the head's outline.
