@@ -24,6 +24,7 @@ FLOORS = {
     "dataloaders": 2,
     "emage.checkpoint": 3,
     "emage.generation": 3,
+    "emage.face_prediction": 3,
     "emage.export": 3,
     "emage.viewer": 3,
     "emage.evaluation": 4,
