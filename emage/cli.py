@@ -1,4 +1,4 @@
-"""The `emage` command: `emage generate`, `view`, `evaluate` and `info`."""
+"""The `emage` command: `emage generate`, `view`, `evaluate`, `convert-face` and `info`."""
 
 import argparse
 import sys
@@ -14,6 +14,7 @@ from emage.commands.view import add_view_parser
 from emage.config import Config, load_config
 from emage.errors import InputError, one_line_errors
 from emage.evaluation.command import add_folder_arguments
+from emage.face_conversion import add_convert_face_parser
 from emage.generation import checkpoint_in
 from emage.models import MODELS
 from emage.singinghead_suite.command import add_singinghead_parser
@@ -112,6 +113,7 @@ def main(argv: list[str] | None = None) -> int:
     )
     add_folder_arguments(evaluate)
     add_singinghead_parser(evaluate.add_subparsers(dest="suite", required=False, metavar="SUITE"))
+    add_convert_face_parser(commands)
     arguments = parser.parse_args(argv)
     return arguments.run(arguments)
 

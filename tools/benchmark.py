@@ -3,6 +3,8 @@
 `data`: how long a cache takes to build, how large it is and how fast windows come out of it, beside the reference's way
 (pickled overlapping windows, built here by its own steps), in one run on one core. It runs on `data.root=DIR`, else on
 the real recording in ../shared/data/beat_sample if that is there, else on a recording that it makes itself.
+`corpora`: how fast the corpora of faces go into their caches and mixed windows out of them, on sets that it makes.
+`metrics`: the time that each metric takes.
 """
 
 import argparse
@@ -22,6 +24,7 @@ import numpy as np
 import soundfile
 import textgrid
 import torch
+from benchmark_corpora import measure_corpora
 from benchmark_generation import measure_generation, measure_training
 from benchmark_metrics import measure_metrics
 from benchmark_report import measure_report
@@ -49,6 +52,7 @@ EXAMPLE = """
 examples:
   python tools/benchmark.py data
   python tools/benchmark.py data data.root=DIR --recordings 12 --seconds 5
+  python tools/benchmark.py corpora
   python tools/benchmark.py metrics
   python tools/benchmark.py generate
   python tools/benchmark.py train --batch-size 8 --frames 64
@@ -68,7 +72,7 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, epilog=EXAMPLE, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("what", choices=["data", "metrics", "generate", "train"], help="what to measure")
+    parser.add_argument("what", choices=["data", "corpora", "metrics", "generate", "train"], help="what to measure")
     parser.add_argument(
         "-c",
         "--config",
@@ -100,6 +104,10 @@ def main(argv: list[str] | None = None) -> int:
     if arguments.what == "metrics":
         limits = {"seconds_fgd_bc_kinematics": 30, "peak_memory_mb": 1000, "report_seconds": 180}
         print(json.dumps({"metrics": measure_metrics(), "report": measure_report(), "limits": limits}, indent=1))
+        return 0
+    if arguments.what == "corpora":
+        with tempfile.TemporaryDirectory(prefix="benchmark_") as folder:
+            print(json.dumps(measure_corpora(Path(folder), seconds=arguments.seconds), indent=1))
         return 0
     given_root = any(item.startswith("data.root=") for item in arguments.overrides)
     config = load_config(DEFAULT_CONFIG, arguments.overrides).data
