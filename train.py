@@ -8,6 +8,7 @@ from dataloaders.batch import collate
 from dataloaders.corpus import Corpus
 from emage.config import load_config
 from emage.errors import one_line_errors
+from emage.tokenizers import with_tokenizers
 from emage.training import TRAINERS, Run, Trainer
 
 EXAMPLE = """
@@ -33,13 +34,13 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("-c", "--config", required=True, metavar="FILE", help="YAML file, e.g. configs/demo/camn.yaml")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="config values, e.g. output_dir=DIR")
     args = parser.parse_intermixed_args(argv)
-    config = load_config(args.config, args.overrides)
+    config = with_tokenizers(load_config(args.config, args.overrides))
     with Run(config) as run:
         if run.finished:
             logger.info("%s is finished: %d steps; see %s and %s", run.path, config.optim.max_steps, run.last, run.best)
             return 0
         corpus = Corpus.open(config)
-        task = TRAINERS[config.model.name](config, corpus.statistics)
+        task = TRAINERS[config.model.name](config, corpus)
         Trainer(run, task, corpus, collate).run()
     return 0
 

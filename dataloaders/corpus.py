@@ -90,13 +90,15 @@ class Corpus:
     def vocabulary(self) -> Vocabulary:
         """The words of the train split, as many as `model.num_words` holds (a model without words: all)."""
         counts = count_words(self.cache, self.usable("train"))
-        vocabulary = Vocabulary.build(counts, getattr(self.config.model, "num_words", len(counts) + len(SPECIAL_WORDS)))
+        model = self.config.model
+        capacity = getattr(model, "num_words", len(counts) + len(SPECIAL_WORDS))
+        vocabulary = Vocabulary.build(counts, capacity, getattr(model, "word_buckets", 0))
         if vocabulary.overflow:
             logger.warning(
                 "vocabulary: the %d rarest of %d words of the train split are read as unknown: model.num_words=%d",
                 vocabulary.overflow,
                 len(counts),
-                len(vocabulary),
+                capacity,
             )
         return vocabulary
 

@@ -24,6 +24,9 @@ from emage.vocabulary import PAD, Vocabulary
 logger = logging.getLogger(__name__)
 
 Item = dict[str, np.ndarray]
+# Motion that is not a choice of stored columns is kept as computed, if all of it fits: overlapping windows in rot6d
+# would else compute every frame many times in every pass.
+KEPT_BYTES = 256 * 2**20
 
 
 def frame_range(entry: SplitEntry, num_frames: int, fps: float) -> tuple[int, int]:
@@ -98,6 +101,8 @@ class WindowDataset(Dataset[Item]):
         self._window_samples = frame_to_sample(window_frames, cache.fps, cache.sample_rate)
         self._vocabulary = vocabulary
         self._word_ids: dict[str, np.ndarray] = {}
+        # By recording; None: every window is computed when it is asked for.
+        self._kept: dict[str, np.ndarray] | None = {} if self._can_keep(layout, entries) else None
         self._recordings = [entry.recording_id for entry in entries]
         self._speakers = [np.int64(speakers.index(cache.known[key].speaker)) for key in self._recordings]
         self.too_short: list[str] = []  # ids of the entries that are shorter than a window
@@ -131,24 +136,39 @@ class WindowDataset(Dataset[Item]):
 
     def __getitem__(self, index: int) -> Item:
         """One window as numpy arrays, with the keys and types of `batch.py` but for the batch axis."""
-        item = self._read(index)
-        item["motion"] = self._to_layout(item["motion"])
-        return item
+        return self.__getitems__([index])[0]
 
     def __getitems__(self, indices: list[int]) -> list[Item]:
         """Many windows at once, as a DataLoader asks for them: a layout in rot6d is then computed in one go."""
-        items = [self._read(index) for index in indices]
+        motions = self._motions(indices)
+        return [{"motion": motion, **self._read(index)} for index, motion in zip(indices, motions, strict=True)]
+
+    def _motions(self, indices: list[int]) -> Sequence[np.ndarray]:
+        """The motion of windows in the layout asked for, (T, D) each."""
+        if self._kept is not None:
+            return [self._kept_motion(index) for index in indices]
+        places = [self.place(index) for index in indices]
+        stored = [self._cache.read(key, "motion", start, start + self._window_frames) for key, start in places]
         if self._to_layout.selects:
-            for item in items:
-                item["motion"] = self._to_layout(item["motion"])
-        else:
-            motion = self._to_layout(np.stack([item["motion"] for item in items]))  # (B, T, D)
-            for item, row in zip(items, motion, strict=True):
-                item["motion"] = row
-        return items
+            return [self._to_layout(motion) for motion in stored]
+        return list(self._to_layout(np.stack(stored)))
+
+    def _can_keep(self, layout: str, entries: Sequence[SplitEntry]) -> bool:
+        frames = sum(self._cache.num_frames(key) for key in {entry.recording_id for entry in entries})
+        num_bytes = frames * get_layout(layout).dim * np.dtype(np.float32).itemsize
+        return not self._to_layout.selects and num_bytes <= KEPT_BYTES
+
+    def _kept_motion(self, index: int) -> np.ndarray:
+        """The motion of a window out of its recording's, which is computed when it is first asked for."""
+        recording_id, start = self.place(index)
+        motion = self._kept.get(recording_id)
+        if motion is None:
+            whole = self._cache.read(recording_id, "motion", 0, self._cache.num_frames(recording_id))
+            motion = self._kept[recording_id] = self._to_layout(whole)
+        return motion[start : start + self._window_frames].copy()
 
     def _read(self, index: int) -> Item:
-        """One window, its motion in the cache's own layout."""
+        """One window but for its motion."""
         owner, start = self._owners[index], int(self._starts[index])
         cache, recording_id = self._cache, self._recordings[owner]
         stop = start + self._window_frames
@@ -159,7 +179,6 @@ class WindowDataset(Dataset[Item]):
         if ids is None:
             ids = self._word_ids[recording_id] = word_ids(cache, recording_id, self._vocabulary)
         return {
-            "motion": cache.read(recording_id, "motion", start, stop),
             "face": cache.read(recording_id, "face", start, stop),
             "waveform": cache.read(recording_id, "waveform", sample, sample + self._window_samples),
             "words": ids[cache.read(recording_id, "word_index", start, stop)],

@@ -15,6 +15,7 @@ from emage.evaluation.command import add_folder_arguments
 from emage.generation import checkpoint_in
 from emage.models import MODELS
 from emage.singinghead_suite.command import add_singinghead_parser
+from emage.tokenizers import planned_tokenizers
 
 EXAMPLES = """examples:
   emage info configs/beat/camn.yaml
@@ -54,7 +55,7 @@ def describe(path: Path) -> list[tuple[str, str]]:
         model, config, info = bundle.model, bundle.config, bundle.info
         steps = f"{info.get('steps', 0):,} of {config.optim.max_steps:,}"
     elif path.is_file():
-        config = load_config(path)
+        config = planned_tokenizers(load_config(path), path)
         model = MODELS[config.model.name](config.model)
         steps = f"{config.optim.max_steps:,} to train (this is a config, not a checkpoint)"
     else:

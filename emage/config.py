@@ -14,31 +14,46 @@ from typing import Any
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from emage.config_checks import at_least, choice
+from emage.config_models import (
+    MODEL_CONFIGS,
+    CaMNConfig,
+    CaMNLossConfig,
+    MaskedTransformerConfig,
+    MaskedTransformerLossConfig,
+    MotionAutoencoderConfig,
+    MotionAutoencoderLossConfig,
+    MotionVQVAEConfig,
+    MotionVQVAELossConfig,
+)
 from emage.errors import InputError
 
 DATA_FORMATS = ("raw", "beat_cache")
 PRECISIONS = ("no", "bf16")
 
-
-def _choice(key: str, value: str, choices: Iterable[str]) -> None:
-    choices = list(choices)
-    if value not in choices:
-        raise InputError(f"{key}: got {value!r}; choose one of {', '.join(choices)}")
-
-
-def _at_least(key: str, value: float, low: float) -> None:
-    if not value >= low:  # NaN too
-        raise InputError(f"{key}: got {value}; it must be at least {low}")
-
-
-def _share(key: str, value: float) -> None:
-    if not 0 <= value < 1:
-        raise InputError(f"{key}: got {value}; it must be from 0 to below 1")
-
-
-def _check_sizes(model: Any, *names: str) -> None:
-    for name in names:
-        _at_least(f"model.{name}", getattr(model, name), 1)
+__all__ = [
+    "BeatAlignConfig",
+    "CaMNConfig",
+    "CaMNLossConfig",
+    "Config",
+    "DataConfig",
+    "FGDConfig",
+    "GenerationConfig",
+    "MODEL_CONFIGS",
+    "MaskedTransformerConfig",
+    "MaskedTransformerLossConfig",
+    "MetricsConfig",
+    "MotionAutoencoderConfig",
+    "MotionAutoencoderLossConfig",
+    "MotionVQVAEConfig",
+    "MotionVQVAELossConfig",
+    "OptimConfig",
+    "SplitsConfig",
+    "config_differences",
+    "config_to_dict",
+    "load_config",
+    "save_config",
+]
 
 
 @dataclass
@@ -67,12 +82,12 @@ class DataConfig:
     num_workers: int = 0  # loader processes; reading a window takes some 50 us, so 0 is usually fastest
 
     def __post_init__(self) -> None:
-        _choice("data.format", self.format, DATA_FORMATS)
-        _at_least("data.fps", self.fps, 1)
-        _at_least("data.sample_rate", self.sample_rate, 1000)
-        _at_least("data.window_frames", self.window_frames, 2)
-        _at_least("data.stride_frames", self.stride_frames, 1)
-        _at_least("data.num_workers", self.num_workers, 0)
+        choice("data.format", self.format, DATA_FORMATS)
+        at_least("data.fps", self.fps, 1)
+        at_least("data.sample_rate", self.sample_rate, 1000)
+        at_least("data.window_frames", self.window_frames, 2)
+        at_least("data.stride_frames", self.stride_frames, 1)
+        at_least("data.num_workers", self.num_workers, 0)
 
 
 @dataclass
@@ -90,20 +105,18 @@ class OptimConfig:
     grad_clip: float = 1.0  # norm; 0 switches clipping off
     precision: str = "no"  # no | bf16
     ema_decay: float = 0.0  # 0 switches the moving average of the weights off
-    freeze_batch_norm: bool = (
-        False  # BatchNorm keeps its statistics: the loss then does not depend on the number of processes
-    )
+    freeze_batch_norm: bool = False  # BatchNorm keeps its statistics: any number of processes then gives one loss
     log_every: int = 20
     eval_every: int = 500
     save_every: int = 500
 
     def __post_init__(self) -> None:
-        _choice("optim.precision", self.precision, PRECISIONS)
-        _at_least("optim.max_steps", self.max_steps, 0)
+        choice("optim.precision", self.precision, PRECISIONS)
+        at_least("optim.max_steps", self.max_steps, 0)
         for key in ("batch_size", "accumulation_steps", "log_every", "eval_every", "save_every"):
-            _at_least(f"optim.{key}", getattr(self, key), 1)
+            at_least(f"optim.{key}", getattr(self, key), 1)
         for key in ("lr", "min_lr", "warmup_steps", "weight_decay", "grad_clip", "ema_decay"):
-            _at_least(f"optim.{key}", getattr(self, key), 0)
+            at_least(f"optim.{key}", getattr(self, key), 0)
         if self.ema_decay >= 1:
             raise InputError(f"optim.ema_decay: got {self.ema_decay}; it must be below 1")
         if len(self.betas) != 2 or not all(0 <= beta < 1 for beta in self.betas):
@@ -128,7 +141,7 @@ class BeatAlignConfig:
     variant: str = "corrected"
 
     def __post_init__(self) -> None:
-        _choice("metrics.beat_align.variant", self.variant, ("corrected", "beat2022"))
+        choice("metrics.beat_align.variant", self.variant, ("corrected", "beat2022"))
 
 
 @dataclass
@@ -142,130 +155,25 @@ class MetricsConfig:
 
 
 @dataclass
-class MotionAutoencoderConfig:
-    """The FGD network (BEAT 2022, motion_autoencoder.py); the defaults are the published size, 10,095,499 parameters."""
+class GenerationConfig:
+    """How a masked transformer decodes; other models make their motion in one pass and pass this over."""
 
-    name: str = "motion_autoencoder"
-    layout: str = "beat_141"
-    window_frames: int = 34
-    features: int = 300
-    channels: int = 300  # of the first and last encoder convolution; the two between have twice as many
-    hidden: list[int] = field(default_factory=lambda: [1200, 600])
-    dense_slope: float = (
-        0.2  # LeakyReLU slope of the dense part; the published code has 1.0 by accident (`LeakyReLU(True)`)
-    )
+    steps: int = 8  # 1: all codes in one pass
+    temperature: float = 1.0  # 0: the most probable code
+    residual_temperature: float = 0.0  # of the levels behind the first, which hold the details
+    guidance: float = 1.0  # 1: none; above, the speech counts for more
+    order_noise: float = 4.0  # 0: the surest codes are fixed first; large: in random order
+    window_frames: int = 0  # of the overlapping windows; 0: as in training
+    context: float = 0.25  # share of a window at each end that serves as context only
 
     def __post_init__(self) -> None:
-        _check_sizes(self, "features", "channels")
-
-
-@dataclass
-class MotionAutoencoderLossConfig:
-    """L1 on the z-scored motion and on its steps."""
-
-    reconstruction: float = 1.0
-    velocity: float = 0.1
-
-
-@dataclass
-class MotionVQVAEConfig:
-    """A VQ-VAE over one part of the body, one code a frame (EMAGE's size by default)."""
-
-    name: str = "vqvae"
-    layout: str = "beat_141_rot6d"
-    part: str = "upper"  # upper | hands | lower | all: the joints of the layout that belong to it
-    channels: int = 256
-    num_layers: int = 2
-    codebook_size: int = 256
-    code_dim: int = 256
-    codebook: str = "ema"  # ema | straight_through
-    codebook_decay: float = 0.99
-    dead_code_threshold: float = 1.0  # ema: a code with a moving count below it is put on a random latent; 0 never
-
-    def __post_init__(self) -> None:
-        _check_sizes(self, "channels", "num_layers", "codebook_size", "code_dim")
-        _share("model.codebook_decay", self.codebook_decay)
-        _at_least("model.dead_code_threshold", self.dead_code_threshold, 0)
-        _choice("model.codebook", self.codebook, ("ema", "straight_through"))
-        _choice("model.part", self.part, ("upper", "hands", "lower", "all"))
-
-
-@dataclass
-class MotionVQVAELossConfig:
-    """Rotation, its first and second difference over time, and the commitment to the codes."""
-
-    geodesic: float = 1.0
-    velocity: float = 1.0
-    acceleration: float = 1.0
-    translation: float = 1.0  # only where the part holds the root translation
-    commitment: float = 1.0
-
-
-@dataclass
-class CaMNConfig:
-    """Cascaded motion network (BEAT 2022); the defaults are the published size, 16,365,225 parameters."""
-
-    name: str = "camn"
-    layout: str = "beat_141"
-    num_speakers: int = 30
-    num_emotions: int = 8
-    num_words: int = 5793  # capacity of the vocabulary, with its four special entries
-    speaker_dim: int = 8
-    emotion_dim: int = 8
-    word_dim: int = 300
-    text_dim: int = 128
-    text_hidden: int = 256
-    text_levels: int = 4
-    audio_encoder: str = (
-        "waveform"  # waveform: the published convolutions; log_mel: the same convolutions on 64 mel bands, ~30x cheaper
-    )
-    audio_channels: list[int] = field(default_factory=lambda: [32, 32, 32, 64, 64, 128])
-    audio_dim: int = 128
-    face_dim: int = 32
-    hidden: int = 256
-    num_layers: int = 4
-    dropout: float = 0.3
-    word_dropout: float = 0.1
-    seed_frames: int = 4  # given frames at the start; 0: none
-    seed_dropout: float = (
-        0.0  # share of training windows whose seed frames are hidden; above 0, it can begin without any
-    )
-    face_input: bool = True  # the captured face is an input
-    predict_face: bool = False  # the face is an output instead
-
-    def __post_init__(self) -> None:
-        _check_sizes(
-            self,
-            *("num_speakers", "num_emotions", "num_words", "speaker_dim", "emotion_dim", "word_dim", "text_dim"),
-            *("text_hidden", "text_levels", "audio_dim", "face_dim", "num_layers"),
-        )
-        _at_least("model.hidden", self.hidden, 2)
-        _at_least("model.seed_frames", self.seed_frames, 0)
-        for key in ("dropout", "word_dropout", "seed_dropout"):
-            _share(f"model.{key}", getattr(self, key))
-        _choice("model.audio_encoder", self.audio_encoder, ("waveform", "log_mel"))
-        if self.face_input and self.predict_face:
+        at_least("generation.steps", self.steps, 1)
+        for key in ("temperature", "residual_temperature", "guidance", "order_noise", "window_frames", "context"):
+            at_least(f"generation.{key}", getattr(self, key), 0)
+        if self.context >= 0.5:
             raise InputError(
-                "model.predict_face: a face that is given cannot be predicted too; set model.face_input=false"
+                f"generation.context: got {self.context}; it must be below 0.5, or nothing is left between"
             )
-
-
-@dataclass
-class CaMNLossConfig:
-    """Huber loss of the reference on the z-scored motion, weighted by 1 + semantic score; the same on the face."""
-
-    huber: float = 500.0
-    huber_beta: float = 0.1
-    semantic: float = 1.0  # 0: every frame weighs the same
-    velocity: float = 0.0
-    face: float = 500.0
-
-
-MODEL_CONFIGS: dict[str, tuple[type, type]] = {
-    "motion_autoencoder": (MotionAutoencoderConfig, MotionAutoencoderLossConfig),
-    "vqvae": (MotionVQVAEConfig, MotionVQVAELossConfig),
-    "camn": (CaMNConfig, CaMNLossConfig),
-}
 
 
 @dataclass
@@ -277,6 +185,7 @@ class Config:
     model: Any = None  # one of MODEL_CONFIGS
     loss: Any = None  # the weights that belong to it
     metrics: MetricsConfig = field(default_factory=MetricsConfig)
+    generation: GenerationConfig = field(default_factory=GenerationConfig)
     seed: int = 0
     output_dir: str = ""
     num_processes: int = 0  # how many processes the run must have; 0: as many as the launcher starts
@@ -331,8 +240,7 @@ def _check_keys(node: Any, schema: Any, prefix: str, source: str) -> None:
 
 def _to_dataclass(node: Any, source: str) -> Config:
     name = OmegaConf.select(node, "model.name")
-    if name not in MODEL_CONFIGS:
-        raise InputError(f"{source}: model.name: got {name!r}; choose one of {', '.join(MODEL_CONFIGS)}")
+    choice(f"{source}: model.name", name, MODEL_CONFIGS)
     model_config, loss_config = MODEL_CONFIGS[name]
     schema = Config(model=model_config(), loss=loss_config())
     _check_keys(node, schema, "", source)

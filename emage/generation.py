@@ -1,7 +1,7 @@
 """Speech of any length -> a Performance: the one place where a trained generator is run.
 
-A recording is run whole (batch of one, evaluation mode, no windows), so no tail is dropped and no first frame lost: the
-result has exactly round(duration * fps) frames.
+CaMN runs over a recording as a whole, a masked transformer decodes overlapping windows of it (emage.decoding). Either
+way no tail is dropped and no first frame lost: the result has exactly round(duration * fps) frames.
 
 Shapes: B batch (always 1 here), T frames, S samples, D columns of the model's layout.
 """
@@ -17,7 +17,10 @@ from torch import Tensor
 
 from emage.audio import check_audio, frame_to_sample, resample_audio
 from emage.checkpoint import WEIGHTS_FILE, Bundle, load_bundle
+from emage.completion import Completer, Given, as_seed
+from emage.config import GenerationConfig
 from emage.errors import InputError
+from emage.models.speech import INPUTS
 from emage.motion.layout import get_layout
 from emage.motion.resample import frame_count
 from emage.performance import Performance
@@ -25,7 +28,8 @@ from emage.text import Word, word_indices
 from emage.vocabulary import PAD, Vocabulary
 
 FACE_LAYOUT = "arkit_51"
-GENERATORS = ("camn",)  # the models that make motion from speech
+DEFAULT_SEED_FRAMES = 4  # of a model that takes any number; as CaMN
+GENERATORS = ("camn", "masked_transformer")  # the models that make motion from speech
 
 logger = logging.getLogger(__name__)
 
@@ -59,6 +63,9 @@ class Generator:
         self.layout = get_layout(bundle.config.model.layout)
         self.fps: float = bundle.config.data.fps
         self.sample_rate: int = bundle.config.data.sample_rate
+        self.completer: Completer | None = None
+        if name == "masked_transformer":
+            self.completer = Completer(self.model, bundle.config, bundle.statistics.mean_pose)
 
     @torch.no_grad()
     def generate(
@@ -66,30 +73,41 @@ class Generator:
         waveform: ArrayLike,
         sample_rate: int,
         *,
-        words: Sequence[Word] = (),
+        words: Sequence[Word] | None = None,
         speaker: str | None = None,
-        emotion: int | ArrayLike = 0,
+        emotion: int | ArrayLike | None = None,
         seed_motion: ArrayLike | None = None,
         face: ArrayLike | None = None,
+        given: Given | None = None,
+        without: Sequence[str] = (),
+        seed: int = 0,
+        options: GenerationConfig | None = None,
     ) -> Performance:
         """Makes the motion (and the face, if the model predicts it) that goes with a stretch of speech.
 
         Args:
             waveform: (S,) mono speech, array or tensor, full scale = 1.
             sample_rate: samples per second of `waveform`; brought to the model's own rate.
-            words: what is said when; empty: the model hears no words.
+            words: what is said when; None: not known (to CaMN that is silence).
             speaker: label of a speaker the model knows; None: the first.
-            emotion: BEAT's label 0 neutral ... 7 disgust, one for all or one per frame, (T,).
-            seed_motion: (model.seed_frames, D) the first frames in the units of the model's layout; None: not given.
+            emotion: BEAT's label 0 neutral ... 7 disgust, one for all or one per frame, (T,); None: not known (to CaMN
+                that is neutral).
+            seed_motion: (n, D) the first frames in the units of the model's layout; None: not given. CaMN takes
+                model.seed_frames of them, a masked transformer any number, and returns them as they are.
             face: (T, 51) ARKit weights, for a model that takes the face as input.
+            given: motion and face to be kept and completed, for a masked transformer.
+            without: inputs that are to be left out all the same, of audio, words, speaker and emotion; for a masked
+                transformer.
+            seed: of the draws of a masked transformer; the same seed gives the same motion.
+            options: how a masked transformer decodes; None: as its config says.
 
         Returns:
             Motion in the model's layout, exactly round(S / sample_rate * fps) frames; joints that the layout does not
             hold are left to the train mean pose (`fill`).
 
         Raises:
-            InputError: speech shorter than a frame or not finite, an unknown speaker or emotion, a face or seed of the
-                wrong shape, or one that the model needs and does not get or gets and cannot use.
+            InputError: speech shorter than a frame or not finite, an unknown speaker or emotion, a face, seed or given
+                motion of the wrong shape, or one that the model needs and does not get or gets and cannot use.
         """
         samples = np.asarray(waveform, dtype=np.float32)
         if samples.ndim != 1:
@@ -100,38 +118,89 @@ class Generator:
                 f"speech: {len(samples)} samples at {sample_rate} Hz are less than one frame at {self.fps:g} fps"
             )
         speaker = self._known_speaker(speaker)
-        index = self.bundle.speakers.index(speaker)
+        self._check_inputs(given, without, options)
+        speech = {
+            "waveform": self._fit_samples(resample_audio(samples, sample_rate, self.sample_rate), num_frames),
+            "words": word_ids(words or (), self.bundle.vocabulary, num_frames=num_frames, fps=self.fps),
+            "emotion": self._emotions(0 if emotion is None else emotion, num_frames),
+        }
+        tensors = {name: torch.as_tensor(value, device=self.device) for name, value in speech.items()}
+        if self.completer is None:
+            motion, made_face = self._cascade(tensors, speaker, seed_motion, face)
+        else:
+            absent = {*without, *(name for name, value in (("words", words), ("emotion", emotion)) if value is None)}
+            self._face(face, num_frames)
+            if seed_motion is not None:
+                if given is not None:
+                    raise InputError("seed frames: `given` is there too; put them into it")
+                given = as_seed(seed_motion, self.layout.name, num_frames)
+            motion, made_face = self.completer.complete(
+                **tensors,
+                speaker=self.bundle.speakers.index(speaker),
+                there={name: name not in absent for name in INPUTS},
+                given=(given or Given()).checked(self.layout, num_frames),
+                skeleton=self.bundle.skeletons[speaker],
+                seed=seed,
+                options=options or self.bundle.config.generation,
+            )
+        assert len(motion) == num_frames, f"the model made {len(motion)} frames, asked were {num_frames}"
+        if made_face is None and face is not None:
+            made_face = torch.tensor(np.asarray(face), dtype=torch.float32)
+        return Performance(
+            motion=motion,
+            layout=self.layout.name,
+            face=made_face,
+            fps=self.fps,
+            skeleton=self.bundle.skeletons[speaker],
+            face_given=self.takes_face,
+            fill=self.bundle.statistics.mean_pose,
+        )
+
+    def _cascade(
+        self, speech: dict[str, Tensor], speaker: str, seed_motion: ArrayLike | None, face: ArrayLike | None
+    ) -> tuple[Tensor, Tensor | None]:
+        """CaMN: motion (T, D) and the face (T, 51), if it is predicted."""
+        batch = {name: value[None] for name, value in speech.items()}
         output = self.model(
-            waveform=self._batch(self._fit_samples(resample_audio(samples, sample_rate, self.sample_rate), num_frames)),
-            words=self._batch(word_ids(words, self.bundle.vocabulary, num_frames=num_frames, fps=self.fps)),
-            speaker=torch.tensor([index], device=self.device),
-            emotion=self._batch(self._emotions(emotion, num_frames)),
-            face=self._face(face, num_frames),
+            **batch,
+            speaker=torch.tensor([self.bundle.speakers.index(speaker)], device=self.device),
+            face=self._face(face, batch["words"].shape[1]),
             seed_motion=self._seed(seed_motion),
             fps=self.fps,
             sample_rate=self.sample_rate,
         )
         statistics = self.bundle.statistics
-        motion = statistics.denormalise(output.motion[0].cpu(), self.layout.name)  # (T, D)
-        assert len(motion) == num_frames, f"the model made {len(motion)} frames, asked were {num_frames}"
-        if output.face is not None:
-            result_face = statistics.denormalise(output.face[0].cpu(), FACE_LAYOUT).clamp(0, 1)  # (T, 51)
-        else:
-            result_face = None if face is None else torch.tensor(np.asarray(face), dtype=torch.float32)
-        return Performance(
-            motion=motion,
-            layout=self.layout.name,
-            face=result_face,
-            fps=self.fps,
-            skeleton=self.bundle.skeletons[speaker],
-            face_given=self.takes_face,
-            fill=statistics.mean_pose,
-        )
+        motion = statistics.denormalise(output.motion[0].cpu(), self.layout.name)
+        if output.face is None:
+            return motion, None
+        return motion, statistics.denormalise(output.face[0].cpu(), FACE_LAYOUT).clamp(0, 1)
+
+    def _check_inputs(self, given: Given | None, without: Sequence[str], options: GenerationConfig | None) -> None:
+        unknown = [name for name in without if name not in INPUTS]
+        if unknown:
+            raise InputError(f"without: got {unknown[0]!r}; choose from {', '.join(INPUTS)}")
+        if self.completer is None and (given is not None or without or options is not None):
+            raise InputError(
+                f"model.name: {self.bundle.config.model.name} takes no given motion, leaves no input out and has no"
+                " options of decoding; give a checkpoint of a masked_transformer"
+            )
 
     @property
     def takes_face(self) -> bool:
         """Whether the captured face is an input; it is then handed on, and not a prediction."""
-        return self.bundle.config.model.face_input
+        return getattr(self.bundle.config.model, "face_input", False)
+
+    @property
+    def seed_frames(self) -> int:
+        """How many first frames a test gives the model if it is asked to; 0: it takes none."""
+        return getattr(self.bundle.config.model, "seed_frames", DEFAULT_SEED_FRAMES)
+
+    @property
+    def makes_face(self) -> bool:
+        """Whether the face is predicted."""
+        if self.completer is not None:
+            return self.completer.makes_face
+        return self.bundle.config.model.predict_face
 
     def _known_speaker(self, speaker: str | None) -> str:
         if speaker is not None:

@@ -7,11 +7,13 @@ import pytest
 from omegaconf import OmegaConf
 
 from emage.config import MODEL_CONFIGS, Config, config_to_dict, load_config
-from emage.models import MODELS
+from emage.models import MODELS, MotionTokenizer
+from emage.motion.parts import TOKEN_PARTS
+from emage.tokenizers import planned_tokenizers
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIGS = sorted(path.relative_to(ROOT) for path in (ROOT / "configs").rglob("*.yaml"))
-RUNS = [path for path in CONFIGS if path.name != "base.yaml"]
+RUNS = [path for path in CONFIGS if not path.stem.endswith("base")]
 
 
 def flat(node: dict, prefix: str = "") -> dict:
@@ -21,20 +23,35 @@ def flat(node: dict, prefix: str = "") -> dict:
     return rows
 
 
+def with_bases(path: Path):
+    node = OmegaConf.load(path)
+    bases = [with_bases(path.parent / base) for base in [node.pop("bases", [])] if base]
+    return OmegaConf.merge(*bases, node)
+
+
 def header(path: Path) -> str:
     """The comment lines that a file opens with."""
     return re.match(r"(#.*\n)*", (ROOT / path).read_text(encoding="utf-8")).group()
 
 
-def test_each_corpus_has_the_three_models():
-    names = {corpus: {path.stem for path in RUNS if path.parent.name == corpus} for corpus in ("demo", "beat")}
-    assert names["demo"] == names["beat"] == set(MODEL_CONFIGS)
+def of_corpus(corpus: str) -> dict[str, Config]:
+    return {path.stem: load_config(ROOT / path) for path in RUNS if path.parent.name == corpus}
+
+
+@pytest.mark.parametrize("corpus", ["demo", "beat"])
+def test_each_corpus_has_every_model_and_a_vqvae_of_every_part(corpus):
+    configs = of_corpus(corpus)
+    assert {config.model.name for config in configs.values()} == set(MODEL_CONFIGS)
+    tokenizer = {part: configs[f"vqvae_{part}"] for part in TOKEN_PARTS}
+    assert [config.model.part for config in tokenizer.values()] == list(TOKEN_PARTS)
+    MotionTokenizer({part: config.model for part, config in tokenizer.items()})  # they fit together
+    assert len({config.data.fps for config in tokenizer.values()}) == 1
 
 
 @pytest.mark.parametrize("path", RUNS, ids=str)
 def test_a_config_loads_and_its_model_can_be_built(path):
-    config = load_config(ROOT / path)
-    assert config.model.name == path.stem
+    config = planned_tokenizers(load_config(ROOT / path), ROOT / path)
+    assert path.stem.startswith(config.model.name)
     assert sum(p.numel() for p in MODELS[config.model.name](config.model).parameters()) > 0
 
 
@@ -43,12 +60,12 @@ def test_only_what_differs_is_written(path):
     """A value equal to what would stand there without the line is noise, and hides the day the default changes."""
     own = OmegaConf.to_container(OmegaConf.load(ROOT / path))
     bases = own.pop("bases", [])
-    name = own.get("model", {}).get("name", "camn")
+    name = load_config(ROOT / path).model.name if path in RUNS else own.get("model", {}).get("name", "camn")
     model, loss = MODEL_CONFIGS[name]
     before = flat(config_to_dict(Config(model=model(), loss=loss())))
     for base in [bases] if isinstance(bases, str) else bases:
-        before |= flat(OmegaConf.to_container(OmegaConf.load((ROOT / path).parent / base)))
-    repeated = [key for key, value in flat(own).items() if key != "model.name" and before[key] == value]
+        before |= flat(OmegaConf.to_container(with_bases((ROOT / path).parent / base)))
+    repeated = [key for key, value in flat(own).items() if key != "model.name" and before.get(key) == value]
     assert repeated == []
 
 
@@ -72,9 +89,19 @@ def test_the_demo_stays_in_its_own_folder_and_the_models_share_one_cache():
     }
 
 
+def test_the_full_size_transformer_has_80_million_parameters_of_its_own():
+    path = ROOT / "configs/beat/masked_transformer.yaml"
+    config = planned_tokenizers(load_config(path), path)
+    model = MODELS["masked_transformer"](config.model)
+    assert sum(p.numel() for name, p in model.named_parameters() if not name.startswith("tokenizer.")) >= 80e6
+
+
 def test_beat_has_the_published_sizes_and_settings():
-    configs = {path.stem: load_config(ROOT / path) for path in RUNS if path.parent.name == "beat"}
-    sizes = {name: sum(p.numel() for p in MODELS[name](c.model).parameters()) for name, c in configs.items()}
+    configs = of_corpus("beat")
+    sizes = {
+        name: sum(p.numel() for p in MODELS[name](configs[name].model).parameters())
+        for name in ("camn", "motion_autoencoder")
+    }
     assert (sizes["camn"], sizes["motion_autoencoder"]) == (16365225, 10095499)
     assert all(config.data.speakers == ["2", "4", "6", "8"] for config in configs.values())
     optim = configs["camn"].optim

@@ -13,19 +13,19 @@ def rows(capsys) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(
-    "config, parameters, layout",
+    "config, parameters, layout, fps",
     [
-        ("configs/beat/camn.yaml", "16,365,225", "beat_141"),
-        ("configs/beat/motion_autoencoder.yaml", "10,095,499", "beat_141"),
-        ("configs/beat/vqvae.yaml", "2,083,472", "beat_141_rot6d"),
+        ("configs/beat/camn.yaml", "16,365,225", "beat_141", "15"),
+        ("configs/beat/motion_autoencoder.yaml", "10,095,499", "beat_141", "15"),
+        ("configs/beat/vqvae_plain.yaml", "2,432,900", "beat_full_rot6d", "30"),
     ],
 )
-def test_a_config_needs_no_data_and_shows_the_published_size(capsys, config, parameters, layout):
+def test_a_config_needs_no_data_and_shows_the_published_size(capsys, config, parameters, layout, fps):
     assert main(["info", config]) == 0
     found = rows(capsys)
     assert found["parameters"] == parameters
     assert found["layout"] == layout
-    assert found["fps"] == "15"
+    assert found["fps"] == fps
     assert found["corpus"] == "raw at data/beat_english_v0.2.1, speakers 2, 4, 6, 8"
     parts = [int(value.replace(",", "")) for name, value in found.items() if name.startswith("parameters of ")]
     assert sum(parts) == int(parameters.replace(",", ""))

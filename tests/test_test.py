@@ -244,6 +244,6 @@ def test_the_command_that_trains_the_missing_network_is_one_that_works(door, dat
 
 
 def test_a_model_that_is_no_generator_is_told_what_test_py_takes(door, data, networks, tmp_path, capsys):
-    vqvae = ["-c", str(CAMN.with_name("vqvae.yaml")), "--checkpoint", str(networks["vqvae"])]
+    vqvae = ["-c", str(CAMN.with_name("vqvae_upper.yaml")), "--checkpoint", str(networks["vqvae"])]
     assert door.main([*vqvae, f"output_dir={tmp_path}", f"metrics.fgd.checkpoint={networks['fgd']}", *data]) == 1
     assert "vqvae makes no motion from speech; give a checkpoint of camn" in capsys.readouterr().err

@@ -39,7 +39,7 @@ from emage.motion.arkit import write_arkit_json
 from emage.motion.atomic import write_text_atomic
 from emage.motion.bvh import write_bvh
 
-RULES_VERSION = 1  # grows with every change of what the same arguments make
+RULES_VERSION = 2  # grows with every change of what the same arguments make
 ARGUMENTS_FILE = "corpus.json"
 ENDINGS = (".bvh", ".json", ".wav", ".TextGrid", ".csv", ".txt", ".causes.json")  # the last one is written last
 SECONDS_PER_SENTENCE = 1.4  # less than any takes to be said

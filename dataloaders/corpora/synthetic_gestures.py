@@ -20,7 +20,7 @@ ARM_JOINTS = ("Arm", "ForeArm", "Hand")
 _BODY_FIELDS = ArmPose._fields[: ArmPose._fields.index("index")]  # without the fingers
 
 # At tempo 1.
-PREPARATION_S = 0.70
+PREPARATION_S = 0.80
 STROKE_S = 0.28
 BEAT_HOLD_S = 0.14
 KEYWORD_HOLD_S = 0.40
@@ -65,7 +65,7 @@ KEYWORD_GESTURES = {
         _angles(-40, -74, 104, 84, -60, 0), _angles(-40, -48, 80, 66, -95, 0), _OPEN_HAND, both_arms=True
     ),
     "peace": _gesture(
-        _angles(-28, -72, 100, 100, -70, 6), _angles(-36, -60, 82, 52, -140, -12), _OPEN_HAND, both_arms=True
+        _angles(-28, -72, 100, 100, -70, 6), _angles(-36, -58, 74, 48, -140, -12), _OPEN_HAND, both_arms=True
     ),
 }
 

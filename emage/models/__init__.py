@@ -3,21 +3,28 @@
 from torch import nn
 
 from emage.models.camn import CaMN, CaMNOutput
+from emage.models.masked_transformer import MaskedGestureTransformer, MaskedTransformerOutput
 from emage.models.motion_autoencoder import MotionAutoencoder, MotionAutoencoderOutput
+from emage.models.tokenizer import DecodedMotion, MotionTokenizer
 from emage.models.vqvae import MotionVQVAE, MotionVQVAEOutput
 
 MODELS: dict[str, type[nn.Module]] = {
     "motion_autoencoder": MotionAutoencoder,
     "vqvae": MotionVQVAE,
     "camn": CaMN,
+    "masked_transformer": MaskedGestureTransformer,
 }
 
 __all__ = [
     "MODELS",
     "CaMN",
     "CaMNOutput",
+    "DecodedMotion",
+    "MaskedGestureTransformer",
+    "MaskedTransformerOutput",
     "MotionAutoencoder",
     "MotionAutoencoderOutput",
+    "MotionTokenizer",
     "MotionVQVAE",
     "MotionVQVAEOutput",
 ]

@@ -139,16 +139,20 @@ class LogMelEncoder(nn.Module):
 
     def forward(self, waveform: Tensor, num_frames: int, *, fps: float, sample_rate: int) -> Tensor:
         """Features at the frame times k / fps; arguments and result as of `WaveformEncoder.forward`."""
-        num_steps = num_frames * MEL_STEPS_PER_FRAME
-        steps_per_second = fps * MEL_STEPS_PER_FRAME
-        # The spectrogram has no weights; half precision would round the quiet bands of it away.
-        with torch.no_grad(), torch.autocast(waveform.device.type, enabled=False):
-            hop_samples = max(round(sample_rate / steps_per_second), 1)
-            spectrogram = _long_log_mel(waveform, sample_rate, hop_samples)  # (B, N, 64)
-            samples = torch.arange(num_steps, dtype=torch.float64) * (sample_rate / steps_per_second)
-            mel = (sample_at(spectrogram, samples / hop_samples) - MEL_MEAN) / MEL_STD  # (B, 4T, 64)
+        mel = frame_log_mel(waveform, num_frames, fps=fps, sample_rate=sample_rate)  # (B, 4T, 64)
         features = self.feat_extractor(mel.transpose(1, 2))  # (B, C, T)
         return features.transpose(1, 2)
+
+
+def frame_log_mel(waveform: Tensor, num_frames: int, *, fps: float, sample_rate: int) -> Tensor:
+    """Scaled log-mel features, four a frame: (B, S) -> (B, 4 T, 64); feature 4 k lies exactly on frame k."""
+    # The spectrogram has no weights; half precision would round the quiet bands of it away.
+    with torch.no_grad(), torch.autocast(waveform.device.type, enabled=False):
+        samples_per_step = sample_rate / (fps * MEL_STEPS_PER_FRAME)
+        hop_samples = max(round(samples_per_step), 1)
+        spectrogram = _long_log_mel(waveform, sample_rate, hop_samples)  # (B, N, 64)
+        samples = torch.arange(num_frames * MEL_STEPS_PER_FRAME, dtype=torch.float64) * samples_per_step
+        return (sample_at(spectrogram, samples / hop_samples) - MEL_MEAN) / MEL_STD
 
 
 def _long_log_mel(waveform: Tensor, sample_rate: int, hop_samples: int) -> Tensor:

@@ -23,12 +23,14 @@ class Quantized:
 
     Attributes:
         latents: (B, N, C) codebook entries; their gradient goes to the encoder unchanged.
+        entries: (B, N, C) the same values, with the gradient of the codebook, if it has one.
         codes: (B, N) int64.
         loss: what pulls latents to their codes, and, if the codebook learns by gradient, codes to their latents.
         perplexity: exp of the entropy of the codes in this batch: how many are in use, 1 to K.
     """
 
     latents: Tensor
+    entries: Tensor
     codes: Tensor
     loss: Tensor
     perplexity: Tensor
@@ -44,6 +46,11 @@ class StraightThroughQuantizer(nn.Module):
         super().__init__()
         self.embedding = nn.Embedding(num_codes, dim)
         nn.init.uniform_(self.embedding.weight, -1 / num_codes, 1 / num_codes)
+
+    @property
+    def entries(self) -> Tensor:
+        """(K, C)."""
+        return self.embedding.weight
 
     def lookup(self, codes: Tensor) -> Tensor:
         """Codes (...) int64 -> their entries (..., C)."""
@@ -93,6 +100,11 @@ class EMAQuantizer(nn.Module):
         self.register_buffer("ema_sums", torch.zeros(num_codes, dim))
         self.register_buffer("num_updates", torch.zeros((), dtype=torch.int64))
         self.register_buffer("seed", torch.randint(2**31, ()))  # follows the seed under which the model is built
+
+    @property
+    def entries(self) -> Tensor:
+        """(K, C)."""
+        return self.codebook
 
     def lookup(self, codes: Tensor) -> Tensor:
         """Codes (...) int64 -> their entries (..., C)."""
@@ -157,7 +169,7 @@ def _nearest(latents: Tensor, codebook: Tensor) -> Tensor:
 
 def _quantized(latents: Tensor, entries: Tensor, codes: Tensor, loss: Tensor) -> Quantized:
     # Straight-through estimator: the value is the entry, the gradient is the latent's.
-    return Quantized(latents + (entries - latents).detach(), codes, loss, _perplexity(codes))
+    return Quantized(latents + (entries - latents).detach(), entries, codes, loss, _perplexity(codes))
 
 
 def _perplexity(codes: Tensor) -> Tensor:

@@ -54,6 +54,9 @@ SHORT_NAMES: dict[str, str] = {
 BEAT_JOINTS: tuple[str, ...] = tuple(SHORT_NAMES)
 _CANONICAL = {short: name for name, short in SHORT_NAMES.items()}
 
+# A leg is one chain below the hips in every BEAT file: it can be followed without the file's tree.
+LEG_CHAINS: dict[str, tuple[str, ...]] = {side: (_TRUNK[0], *_leg(side)) for side in ("Left", "Right")}
+
 # The 47 joints of the BEAT 2022 benchmark (`spine_neck_141`), in its order: the finger tips are left out.
 _FINGER_TIPS = tuple(f"{side}Hand{finger}4" for side in ("Right", "Left") for finger in _FINGERS)
 BEAT_141_JOINTS: tuple[str, ...] = (

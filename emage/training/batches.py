@@ -4,10 +4,12 @@ The windows are an infinite concatenation of permutations, each drawn from (seed
 [k B, (k+1) B) of it, B the batch over all processes and accumulation together; fewer windows than B repeat in a step.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import torch
+from torch import Tensor
 from torch.utils.data import Sampler
 
 
@@ -71,3 +73,14 @@ class StepBatches(Sampler[list[int]]):
 def step_seed(seed: int, step: int, rank: int) -> int:
     """The seed of torch's generators in one step of one process, 63 bits."""
     return int(np.random.SeedSequence([seed, step, rank]).generate_state(1, np.uint64)[0] >> np.uint64(1))
+
+
+def draw_seeds(seed: int, step: int, positions: Iterable[int]) -> Tensor:
+    """One seed, 63 bits, for each window of a step by its place in the global batch: (B,) int64.
+
+    Validation has step -1 and the numbers of its windows.
+    """
+    drawn = [
+        np.random.SeedSequence([seed, step + 1, position, 1]).generate_state(1, np.uint64)[0] for position in positions
+    ]
+    return torch.tensor([int(value >> np.uint64(1)) for value in drawn], dtype=torch.int64)

@@ -7,62 +7,25 @@ batch, rate and torch's seed are functions of (config.seed, k, rank), all else i
 
 import contextlib
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from accelerate.utils import send_to_device
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
 from emage.checkpoint import Bundle, save_bundle
-from emage.config import Config
-from emage.motion.skeleton import Skeleton
-from emage.motion.statistics import MotionStatistics
-from emage.speakers import SpeakerTable
-from emage.training.batches import StepBatches, WindowOrder, step_seed
+from emage.training.batches import StepBatches, WindowOrder, draw_seeds, step_seed
 from emage.training.checkpoint import Progress, load_resume, save_resume
 from emage.training.optimizer import WeightAverage, build_optimizer, learning_rate, set_training
+from emage.training.protocols import Batch, Task, TrainingCorpus
 from emage.training.recorder import Recorder
 from emage.training.run import Run
 from emage.training.validation import evaluate
-from emage.vocabulary import Vocabulary
-
-Batch = dict[str, Tensor]
 
 logger = logging.getLogger(__name__)
-
-
-class Task(Protocol):
-    """What is trained. Networks are run by `model(...)` only: the hooks of several processes and of bf16 hang there.
-
-    With bf16 an output may be bf16; the loss itself is computed in float32 (`output.float()`).
-    """
-
-    def __init__(self, config: Config, statistics: MotionStatistics): ...
-
-    def build_model(self) -> nn.Module:
-        """A fresh network of config.model."""
-
-    def train_step(self, model: nn.Module, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-        """The loss of a batch, a mean over its windows, and its parts by name."""
-
-    def eval_step(self, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
-        """Scalars of a batch, means over its windows, one of them named `loss`; called without gradients."""
-
-
-class TrainingCorpus(Protocol):
-    """What the loop asks of a corpus; dataloaders.corpus.Corpus is one."""
-
-    entries: dict[str, Sequence[Any]]  # by split; without any in "val" there is no validation
-    statistics: MotionStatistics
-    vocabulary: Vocabulary
-    speakers: SpeakerTable
-    skeletons: dict[str, Skeleton]
-
-    def windows(self, split: str) -> Dataset:
-        """The windows of "train" or "val", each a dict of arrays; InputError if there are none."""
 
 
 class Trainer:
@@ -164,6 +127,7 @@ class Trainer:
             collate=self.collate,
             accelerator=self.accelerator,
             share=self.share,
+            seed=self.config.seed,
         )
         set_training(self.model, freeze_batch_norm=self.optim.freeze_batch_norm)
         loss = scalars["loss"]
@@ -217,8 +181,14 @@ class Trainer:
             pin_memory=on_gpu,
             generator=torch.Generator(),  # the loader draws once at its start: not to come from the first step's draws
         )
-        for batch in loader:
-            yield send_to_device(batch, device, non_blocking=on_gpu)
+        share, calls = self.share, self.progress.step * self.optim.accumulation_steps
+        for call, batch in enumerate(loader, start=calls):
+            step, micro_step = divmod(call, self.optim.accumulation_steps)
+            first = (micro_step * share.world_size + share.rank) * share.micro_batch_size
+            batch = send_to_device(batch, device, non_blocking=on_gpu)
+            batch["draw_seed"] = draw_seeds(self.config.seed, step, range(first, first + share.micro_batch_size))
+            batch["progress"] = torch.tensor(step / max(1, self.optim.max_steps))
+            yield batch
 
     def _num_parameters(self) -> int:
         return sum(parameter.numel() for parameter in self.raw_model.parameters())

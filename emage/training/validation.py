@@ -9,8 +9,9 @@ from accelerate.utils import send_to_device
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-from emage.training.batches import Share
+from emage.training.batches import Share, draw_seeds
 
+VALIDATION_STEP = -1
 EvalStep = Callable[[nn.Module, dict[str, Tensor]], dict[str, Tensor]]
 
 
@@ -23,6 +24,7 @@ def evaluate(
     collate: Callable[[list[Any]], dict[str, Tensor]],
     accelerator: Accelerator,
     share: Share,
+    seed: int = 0,
 ) -> dict[str, float]:
     """Runs `eval_step` over all windows; every process must call it and gets the same result.
 
@@ -33,6 +35,7 @@ def evaluate(
         collate: windows -> batch.
         accelerator: the processes.
         share: which windows are this process's, and how many it takes at a time.
+        seed: of what the task draws for each window; the same windows are judged alike every time.
     """
     model.eval()
     indices = list(range(share.rank, len(windows), share.world_size))
@@ -41,6 +44,7 @@ def evaluate(
     for start in range(0, max(1, len(indices)), share.micro_batch_size):
         part = indices[start : start + share.micro_batch_size]
         batch = send_to_device(collate([windows[index] for index in part or [0]]), accelerator.device)
+        batch["draw_seed"], batch["progress"] = draw_seeds(seed, VALIDATION_STEP, part or [0]), torch.tensor(1.0)
         scalars = eval_step(model, batch)
         for name, value in scalars.items():
             totals[name] = totals.get(name, 0.0) + value.detach().double() * len(part)

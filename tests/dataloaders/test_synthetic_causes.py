@@ -96,7 +96,7 @@ def test_the_hand_is_fastest_at_the_loud_syllable(speaker, emotion):
             speed = hand_speed_cm_s(recording, "Right" if movement.targets[0].startswith("Right") else "Left")
             first, last = (round(time_s * MOTION_FPS) for time_s in (movement.start_s, movement.end_s))
             fastest_s = (first + int(speed[first:last].argmax())) / MOTION_FPS
-            assert fastest_s == pytest.approx(event.time_s, abs=0.02)
+            assert fastest_s == pytest.approx(event.time_s, abs=0.03)
             assert 60 < speed[first:last].max() < 420
 
 

@@ -1,9 +1,13 @@
 import pytest
 import torch
+from tiny_bundles import skeleton
 
 from emage.errors import InputError
-from emage.motion.contact import CONTACT_JOINTS, foot_contact
-from emage.motion.layout import part_joints
+from emage.motion.contact import CONTACT_JOINTS, contact_of_motion, foot_contact, foot_positions
+from emage.motion.convert import from_matrices, to_matrices
+from emage.motion.layout import Layout, get_layout, part_joints
+from emage.motion.rotation import euler_to_matrix
+from emage.motion.skeleton import forward_kinematics
 
 
 def walk(fps: float, speed_cm_s: float, seconds: float = 2.0) -> torch.Tensor:
@@ -54,3 +58,36 @@ def test_the_labelled_joints_are_feet():
 def test_bad_input_is_named(frames, fps, message):
     with pytest.raises(InputError, match=message):
         foot_contact(torch.zeros(1, frames, 2, 3), fps)
+
+
+def someone(num_frames: int, seed: int = 0) -> tuple[torch.Tensor, Layout]:
+    layout = get_layout("beat_full_rot6d")
+    generator = torch.Generator().manual_seed(seed)
+    euler_deg = 40 * torch.randn(num_frames, 75, 3, generator=generator, dtype=torch.float64)
+    root_cm = 50 * torch.randn(num_frames, 3, generator=generator, dtype=torch.float64)
+    return from_matrices(euler_to_matrix(euler_deg, "XYZ"), layout, root_cm), layout
+
+
+def test_feet_are_where_the_whole_skeleton_has_them():
+    motion, layout = someone(5)
+    body = skeleton(1.3)
+    offsets = body.offsets_cm[body.indices(layout.joints)]
+    translation = offsets.expand(5, -1, -1).clone()
+    translation[:, body.index("Hips")] = motion[:, layout.translation_slice]
+    everywhere, _ = forward_kinematics(to_matrices(motion, layout), body.parents, translation)
+    expected = everywhere[:, body.indices(CONTACT_JOINTS)]
+    torch.testing.assert_close(foot_positions(motion, layout, offsets), expected)
+    batch = foot_positions(motion.expand(2, -1, -1), layout, torch.stack([offsets, 2 * offsets]))
+    torch.testing.assert_close(batch[0], expected)
+    assert not torch.allclose(batch[1], expected)
+
+
+def test_contact_of_a_motion_is_that_of_its_feet():
+    motion, layout = someone(6)
+    motion = motion[:1] + 0.02 * (motion - motion[:1])  # slow enough for some feet to rest
+    offsets = skeleton().offsets_cm
+    labels = contact_of_motion(motion, layout, offsets, 15.0)
+    assert labels.shape == (6, 4)
+    assert torch.equal(labels, foot_contact(foot_positions(motion, layout, offsets), 15.0).double())
+    assert 0 < labels.mean() < 1
+    assert torch.equal(contact_of_motion(motion[:1], layout, offsets, 15.0), torch.ones(1, 4, dtype=torch.float64))

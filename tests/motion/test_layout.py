@@ -85,10 +85,25 @@ def test_upper_hands_and_lower_make_a_whole(name):
 
 
 def test_joints_lie_in_the_part_where_one_looks_for_them():
-    assert {"Spine3", "HeadEnd", "RightForeArm", "LeftHand"} <= set(part_joints("upper"))
+    assert {"Spine", "Neck1", "RightForeArm", "LeftHand"} <= set(part_joints("upper"))
     assert {"RightHandThumb1", "LeftHandRing", "LeftHandPinky4"} <= set(part_joints("hands"))
-    assert {"Hips", "RightUpLeg", "LeftForeFoot", "LeftToeBaseEnd"} <= set(part_joints("lower"))
-    assert get_layout("beat_141").held_joints("upper")[-1] == "LeftHand"
+    assert {"Hips", "Spine3", "Head", "RightUpLeg", "LeftForeFoot", "LeftToeBaseEnd"} <= set(part_joints("lower"))
+
+
+def test_upper_and_hands_are_what_the_benchmark_judges():
+    benchmark, full = get_layout("beat_141"), get_layout("beat_full")
+    columns = torch.cat([benchmark.part_columns(part) for part in ("upper", "hands")])
+    assert sorted(columns.tolist()) == list(range(benchmark.dim))
+    assert len(part_joints("upper")) == 11
+    assert benchmark.held_joints("upper") == full.held_joints("upper")
+
+
+def test_the_layout_of_some_joints_has_the_columns_of_these():
+    layout = get_layout("beat_full_rot6d")
+    joints = ["LeftToeBase", "Hips"]
+    some = layout.of_joints(joints)
+    assert some.columns == tuple(layout.columns[column] for column in layout.joint_columns(joints))
+    assert not some.has_translation
 
 
 def test_facial_channels_are_those_of_a_real_file(beat_sample):

@@ -3,21 +3,20 @@ from types import SimpleNamespace
 import pytest
 import torch
 from torch import Tensor, nn
-from training.windows import WindowCorpus, small_config
+from training.windows import WindowCorpus, small_config, task_of
 
 from dataloaders.batch import collate
 from emage.errors import InputError
-from emage.motion import rotation
 from emage.training import TRAINERS
-from emage.training.tasks.camn import CaMNTask
-from emage.training.tasks.motion_autoencoder import MotionAutoencoderTask
-from emage.training.tasks.vqvae import FOOT, MotionVQVAETask
+from emage.training.batches import draw_seeds
 
 
 def task_and_batch(name: str, size: int = 4, **model):
     config = small_config(name, **model)
     corpus = WindowCorpus(config)
-    return TRAINERS[name](config, corpus.statistics), collate(corpus.windows("train")[:size])
+    batch = collate(corpus.windows("train")[:size])
+    batch |= {"draw_seed": draw_seeds(0, 0, range(size)), "progress": torch.tensor(1.0)}
+    return task_of(config, corpus), batch
 
 
 class Answers(nn.Module):
@@ -34,7 +33,7 @@ class Answers(nn.Module):
 
 def copies(change=lambda x: x) -> Answers:
     zero = torch.zeros(())
-    return Answers(lambda x: SimpleNamespace(reconstruction=change(x), commitment_loss=zero, perplexity=zero))
+    return Answers(lambda x, *_: SimpleNamespace(reconstruction=change(x), commitment_loss=zero, perplexity=zero))
 
 
 @pytest.mark.parametrize("name", TRAINERS)
@@ -109,51 +108,7 @@ def test_autoencoder_windows_must_be_the_networks():
     config = small_config("motion_autoencoder")
     config.data.window_frames = 40
     with pytest.raises(InputError, match="data.window_frames: got 40, .*model.window_frames=34"):
-        MotionAutoencoderTask(config, WindowCorpus(small_config("motion_autoencoder")).statistics)
-
-
-@pytest.mark.parametrize(
-    ("layout", "part", "num_translation"),
-    [("beat_141_rot6d", "upper", 0), ("beat_full_rot6d", "lower", 3), ("beat_full_rot6d", "hands", 0)],
-)
-def test_vqvae_sees_raw_rotations_and_judges_them_as_rotations(layout, part, num_translation):
-    task, batch = task_and_batch("vqvae", layout=layout, part=part)
-    model = copies(lambda x: torch.cat([x[..., :num_translation], 3 * x[..., num_translation:]], dim=-1))
-    loss, parts = task.train_step(model, batch)  # three times as long rot6d columns are the same rotation
-    assert loss.item() == pytest.approx(0, abs=2e-3)
-    assert ("translation" in parts) is (num_translation > 0)
-    rotations = model.args[0][..., num_translation:]
-    assert torch.equal(rotations, batch["motion"][..., task.columns][..., num_translation:])
-
-
-def test_vqvae_translation_is_judged_in_deviations():
-    task, batch = task_and_batch("vqvae", layout="beat_full_rot6d", part="lower")
-    shift = torch.zeros(len(task.columns))
-    shift[:3] = 0.5
-    _, parts = task.train_step(copies(lambda x: x + shift), batch)
-    assert parts["translation"].item() == pytest.approx(0.5, rel=1e-5)
-    assert parts["velocity"].item() == pytest.approx(0, abs=1e-6)
-
-
-def test_vqvae_known_angle_and_its_change_over_time():
-    task, batch = task_and_batch("vqvae")
-    turns_deg = torch.zeros(34, 3)
-    turns_deg[:, 0] = torch.arange(34.0)  # one degree more in every frame, about X
-    wanted = torch.eye(3).expand(34, 3, 3)
-    batch["motion"] = rotation.matrix_to_rot6d(wanted).repeat(4, 1, task.layout.num_joints)
-    answer = rotation.matrix_to_rot6d(rotation.euler_to_matrix(turns_deg, "XYZ")).repeat(1, task.num_joints)
-    _, parts = task.train_step(copies(lambda x: answer.expand_as(x)), batch)
-    assert parts["geodesic"].item() == pytest.approx(torch.deg2rad(torch.tensor(16.5)).item(), rel=1e-3)
-    angle = torch.deg2rad(turns_deg[:, 0])  # four of nine entries move: twice cos and twice sin
-    moving = torch.stack([angle.cos(), angle.sin()], dim=-1).diff(dim=0).abs()
-    rounded = torch.where(moving > FOOT, moving - FOOT / 2, moving.square() / (2 * FOOT))
-    assert parts["velocity"].item() == pytest.approx(4 / 9 * rounded.mean().item(), rel=1e-3)
-
-
-def test_vqvae_needs_rot6d():
-    config = small_config("vqvae", layout="beat_141")
-    with pytest.raises(InputError, match="model.layout: got beat_141; a vqvae takes beat_141_rot6d"):
-        MotionVQVAETask(config, WindowCorpus(small_config("camn")).statistics)
+        task_of(config, WindowCorpus(small_config("motion_autoencoder")))
 
 
 def test_camn_loss_is_the_references_formula():
@@ -197,4 +152,4 @@ def test_camn_gets_the_first_frames_as_seed(seed_frames):
 def test_camn_seed_must_leave_something_to_generate():
     config = small_config("camn", seed_frames=34)
     with pytest.raises(InputError, match="model.seed_frames: got 34; it must be below data.window_frames=34"):
-        CaMNTask(config, WindowCorpus(config).statistics)
+        task_of(config, WindowCorpus(config))

@@ -9,7 +9,7 @@ import pytest
 import torch
 from raw_corpus import make_raw_recording
 from training.test_processes import on_two_processes
-from training.windows import WindowCorpus, small_config
+from training.windows import WindowCorpus, small_config, task_of
 
 import train
 from dataloaders.batch import collate
@@ -99,8 +99,7 @@ def test_two_processes_agree_with_one_on_every_model(tmp_path, name):
 
         def work(config=config, corpus=corpus) -> None:
             with Run(config) as run:
-                task = TRAINERS[config.model.name](config, corpus.statistics)
-                Trainer(run, task, corpus, collate).run()
+                Trainer(run, task_of(config, corpus), corpus, collate).run()
 
         if count == 1:
             work()

@@ -4,23 +4,30 @@ from typing import Any
 
 import numpy as np
 import torch
+from tiny_bundles import skeleton, tokenizer_folders
 
 from emage.audio import frame_to_sample
 from emage.config import MODEL_CONFIGS, Config
 from emage.motion.convert import convert
 from emage.motion.layout import ARKIT_51, get_layout
-from emage.motion.skeleton import BEAT_JOINTS, Skeleton
 from emage.motion.statistics import MotionStatistics
 from emage.speakers import SpeakerTable
+from emage.tokenizers import with_tokenizers
+from emage.training import TRAINERS, Task
 from emage.vocabulary import Vocabulary
 
 SMALL_MODELS: dict[str, dict[str, Any]] = {
     "motion_autoencoder": {"features": 8, "channels": 8, "hidden": [16, 12]},
-    "vqvae": {"channels": 16, "codebook_size": 8, "code_dim": 8},
+    "vqvae": {"channels": 16, "codebook_size": 8, "code_dim": 8, "num_quantizers": 2, "downsample": 2},
     "camn": {
         "num_speakers": 3, "num_words": 12, "word_dim": 8, "text_dim": 8, "text_hidden": 8, "text_levels": 2,
         "audio_encoder": "log_mel", "audio_channels": [4] * 6, "audio_dim": 8, "face_dim": 8, "hidden": 16,
         "num_layers": 1, "dropout": 0.0, "word_dropout": 0.0,
+    },
+    "masked_transformer": {
+        "num_speakers": 3, "num_words": 12, "word_buckets": 4, "word_dim": 8, "audio_dim": 16, "audio_layers": 1,
+        "text_layers": 1, "hint_dim": 8, "dim": 32, "num_heads": 2, "speech_layers": 1, "motion_layers": 1,
+        "part_dim": 32, "part_layers": 1, "dropout": 0.0,
     },
 }  # fmt: skip
 
@@ -28,11 +35,18 @@ SMALL_MODELS: dict[str, dict[str, Any]] = {
 def small_config(name: str, output_dir: str = "", **model: Any) -> Config:
     """A config of a small network that starts with full speed and does not depend on the number of processes."""
     model_config, loss_config = MODEL_CONFIGS[name]
-    config = Config(model=model_config(**(SMALL_MODELS[name] | model)), loss=loss_config(), output_dir=str(output_dir))
+    options = SMALL_MODELS[name] | ({"tokenizers": tokenizer_folders()} if name == "masked_transformer" else {}) | model
+    config = Config(model=model_config(**options), loss=loss_config(), output_dir=str(output_dir))
+    config = with_tokenizers(config)
     optim = config.optim
     optim.max_steps, optim.batch_size, optim.eval_every, optim.warmup_steps, optim.lr = 20, 8, 20, 10, 3e-4
     optim.freeze_batch_norm = True
     return config
+
+
+def task_of(config: Config, corpus: "WindowCorpus") -> Task:
+    """The task that the config's model is trained by, as train.py makes it."""
+    return TRAINERS[config.model.name](config, corpus)
 
 
 class WindowCorpus:
@@ -67,8 +81,7 @@ class WindowCorpus:
         )
         self.vocabulary = Vocabulary(["one", "two"])
         self.speakers = SpeakerTable({"1": 0, "2": 1, "3": 2})
-        parents = tuple(range(-1, len(BEAT_JOINTS) - 1))
-        self.skeletons = {"2": Skeleton(BEAT_JOINTS, parents, torch.zeros(len(BEAT_JOINTS), 3, dtype=torch.float64))}
+        self.skeletons = {label: skeleton(1 + place) for place, label in enumerate(self.speakers.labels)}
 
     def windows(self, split: str) -> list[dict[str, Any]]:
         return self.entries[split]

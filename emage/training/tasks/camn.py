@@ -12,21 +12,21 @@ from emage import losses
 from emage.config import Config
 from emage.errors import InputError
 from emage.models.camn import CaMN
-from emage.motion.statistics import MotionStatistics
+from emage.training.protocols import TrainingCorpus
 from emage.training.tasks.normalised import normalised
 
 
 class CaMNTask:
     """Huber loss on the z-scored motion, frames with meaning weighing more; the same on a predicted face."""
 
-    def __init__(self, config: Config, statistics: MotionStatistics):
+    def __init__(self, config: Config, corpus: TrainingCorpus):
         if config.model.seed_frames >= config.data.window_frames:
             raise InputError(
                 f"model.seed_frames: got {config.model.seed_frames}; it must be below data.window_frames="
                 f"{config.data.window_frames}, or nothing is left to generate"
             )
         self.config = config
-        self.statistics = statistics
+        self.statistics = corpus.statistics
 
     def build_model(self) -> nn.Module:
         """A fresh network."""

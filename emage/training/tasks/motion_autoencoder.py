@@ -9,21 +9,21 @@ from emage import losses
 from emage.config import Config
 from emage.errors import InputError
 from emage.models.motion_autoencoder import MotionAutoencoder
-from emage.motion.statistics import MotionStatistics
+from emage.training.protocols import TrainingCorpus
 from emage.training.tasks.normalised import normalised
 
 
 class MotionAutoencoderTask:
     """Reconstruction and its steps over time, both L1."""
 
-    def __init__(self, config: Config, statistics: MotionStatistics):
+    def __init__(self, config: Config, corpus: TrainingCorpus):
         if config.data.window_frames != config.model.window_frames:
             raise InputError(
                 f"data.window_frames: got {config.data.window_frames}, but the network takes windows of "
                 f"model.window_frames={config.model.window_frames}; make them equal"
             )
         self.config = config
-        self.statistics = statistics
+        self.statistics = corpus.statistics
 
     def build_model(self) -> nn.Module:
         """A fresh network."""

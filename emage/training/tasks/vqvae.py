@@ -1,8 +1,9 @@
-"""Trains the VQ-VAE of one part of the body (EMAGE 2024): rotations as rot6d, judged as rotation matrices.
+"""Trains the VQ-VAE of one part of the body, or of the face.
 
-The released code takes some of its differences along the vertex axis; here velocity and acceleration are over TIME.
+A body is judged by angles, by the places its joints come to, and by how both change over TIME (the released EMAGE code
+takes some of its differences along the vertex axis); the lower body by where it stands too.
 
-Shapes: B batch, T frames, J joints of the part, P columns of the part.
+Shapes: B batch, T frames, J joints of the part, P values of the part.
 """
 
 import torch
@@ -10,80 +11,123 @@ from torch import Tensor, nn
 
 from emage import losses
 from emage.config import Config
-from emage.errors import InputError
-from emage.models.vqvae import MotionVQVAE
-from emage.motion import rotation
-from emage.motion.layout import get_layout
-from emage.motion.statistics import MotionStatistics
-from emage.training.tasks.normalised import normalised
+from emage.models.vqvae import MotionVQVAE, MotionVQVAEOutput
+from emage.motion.contact import foot_positions
+from emage.motion.part_kinematics import PartKinematics, bone_table
+from emage.motion.parts import PartValues
+from emage.motion.skeleton import BEAT_JOINTS
+from emage.training.protocols import TrainingCorpus
 
-# L1 with a rounded foot, per entry of a rotation matrix and frame. The gradient of bare L1 jumps where a joint rests:
-# rounding alone made runs on one and on two processes drift apart (1e-3 in 20 steps, 1e-6 with the foot).
+CM_PER_M = 100.0
+# L1 with a rounded foot. The gradient of bare L1 jumps where a joint rests: rounding alone made runs on one and on two
+# processes drift apart (1e-3 in 20 steps, 1e-6 with the foot).
 FOOT = 1e-3
 
 
 class MotionVQVAETask:
-    """Angle, velocity and acceleration of the rotations, the root translation where the part holds it, commitment."""
+    """Reconstruction of one part, and the commitment of its latents to the codes."""
 
-    def __init__(self, config: Config, statistics: MotionStatistics):
+    def __init__(self, config: Config, corpus: TrainingCorpus):
         self.config = config
-        self.statistics = statistics
-        self.layout = get_layout(config.model.layout)
-        if self.layout.kind != "rot6d":
-            raise InputError(f"model.layout: got {self.layout.name}; a vqvae takes {self.layout.name}_rot6d")
-        self.columns = self.layout.part_columns(config.model.part)  # (P,)
-        self.num_joints = len(self.layout.held_joints(config.model.part))
-        # The root translation comes first; parts without the root have none.
-        self.num_translation = len(self.columns) - self.num_joints * self.layout.values_per_joint
+        self.values = PartValues.of(config.model.part, config.model.layout)
+        self.mean, self.scale = self.values.mean_and_scale(corpus.statistics.means, corpus.statistics.stds)  # (P,) each
+        if not self.values.is_face:
+            self.kinematics = PartKinematics(self.values, corpus.skeletons)
+            self.bones_cm = bone_table(corpus.skeletons, corpus.speakers)
 
     def build_model(self) -> nn.Module:
-        """A fresh network."""
-        return MotionVQVAE(self.config.model)
+        """A fresh network with the normalisation of the train split."""
+        model = MotionVQVAE(self.config.model)
+        model.set_features(self.mean, self.scale, self.config.data.fps)
+        return model
 
     def train_step(self, model: nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
         """Loss and its parts; `perplexity` is how many codes are in use."""
-        motion, valid = self.part_motion(batch), batch["motion_valid"]
-        output = model(motion)
-        reconstruction = output.reconstruction.float()  # (B, T, P)
-        translation, target_translation = (x[..., : self.num_translation] for x in (reconstruction, motion))
-        matrix, target_matrix = self._matrices(reconstruction), self._matrices(motion)  # (B, T, J, 3, 3)
-        parts = {
-            "geodesic": losses.geodesic(matrix, target_matrix, mask=valid),
-            "velocity": _change(matrix, target_matrix, valid, order=1),
-            "acceleration": _change(matrix, target_matrix, valid, order=2),
-            "commitment": output.commitment_loss.float(),
-        }
-        if self.num_translation:
-            parts["translation"] = losses.l1(translation, target_translation, mask=valid)
+        parts = self._face_parts(model, batch) if self.values.is_face else self._body_parts(model, batch)
+        perplexity = parts.pop("perplexity")
         loss = torch.stack([getattr(self.config.loss, name) * value for name, value in parts.items()]).sum()
-        return loss, {**parts, "perplexity": output.perplexity}
+        return loss, {**parts, "perplexity": perplexity}
 
     def eval_step(self, model: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """The same on a validation batch."""
         loss, parts = self.train_step(model, batch)
         return {"loss": loss, **parts}
 
-    def part_motion(self, batch: dict[str, Tensor]) -> Tensor:
-        """What the network sees, (B, T, P): rot6d as it is, the translation z-scored (centimetres would drown it)."""
-        columns = self.columns.to(batch["motion"].device)
-        z_scored = normalised(self.statistics, batch, "motion", layout=self.layout.name)[..., columns]
-        raw = batch["motion"][..., columns]
-        rotations = torch.where(batch["motion_valid"][..., None], raw, self._rest(raw))
-        return torch.cat([z_scored[..., : self.num_translation], rotations[..., self.num_translation :]], dim=-1)
+    def _face_parts(self, model: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        valid = batch["face_valid"]
+        face = torch.where(valid[..., None], batch["face"], torch.zeros_like(batch["face"]))
+        output: MotionVQVAEOutput = model(face, valid)
+        predicted = output.reconstruction.float()
+        return {
+            "face": losses.huber(predicted, face, beta=FOOT, mask=valid),
+            "velocity": _change(predicted, face, valid, order=1),
+            "acceleration": _change(predicted, face, valid, order=2),
+            **_code_parts(output),
+        }
 
-    def _rest(self, like: Tensor) -> Tensor:
-        """Columns of unturned joints, (P,), for frames that were not captured: 0 would be no rotation."""
-        identity = rotation.matrix_to_rot6d(torch.eye(3, dtype=like.dtype, device=like.device))
-        return torch.cat([like.new_zeros(self.num_translation), identity.repeat(self.num_joints)])
+    def _body_parts(self, model: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        values, valid = self.values, batch["motion_valid"]
+        motion, bones_cm = self._seen_motion(batch), self._bones(batch)
+        wanted = values.of_motion(motion, self._layout_bones(bones_cm), self.config.data.fps)  # (B, T, P)
+        output: MotionVQVAEOutput = model(wanted, valid)
+        predicted = output.reconstruction.float()
+        matrix, target_matrix = values.matrices(predicted), values.matrices(wanted)  # (B, T, J, 3, 3)
+        others = self.kinematics.other_matrices(motion)
+        positions_m, target_m = (
+            self.kinematics.positions(rotations, others, values.translation(x), bones_cm) / CM_PER_M
+            for rotations, x in ((matrix, predicted), (target_matrix, wanted))
+        )  # (B, T, M, 3)
+        parts = {
+            "geodesic": losses.geodesic(matrix, target_matrix, mask=valid),
+            "position": losses.huber(positions_m, target_m, beta=FOOT, mask=valid),
+            "velocity": _change(matrix, target_matrix, valid, order=1),
+            "acceleration": _change(matrix, target_matrix, valid, order=2),
+            **_code_parts(output),
+        }
+        if values.num_translation:
+            predicted_m, wanted_m = (values.translation(x) / CM_PER_M for x in (predicted, wanted))
+            parts["translation"] = losses.huber(predicted_m, wanted_m, beta=FOOT, mask=valid)
+        if values.num_contact:
+            parts |= self._foot_parts(predicted, wanted, motion, self._layout_bones(bones_cm), valid)
+        return parts
 
-    def _matrices(self, columns: Tensor) -> Tensor:
-        rot6d = columns[..., self.num_translation :].unflatten(-1, (self.num_joints, -1))
-        return rotation.rot6d_to_matrix(rot6d)
+    def _foot_parts(
+        self, predicted: Tensor, wanted: Tensor, motion: Tensor, bones_cm: Tensor, valid: Tensor
+    ) -> dict[str, Tensor]:
+        """Contact labels, and the speed of the feet that stand."""
+        values, contact = self.values, self.values.contact(wanted)
+        # A label describes the step to the next frame: it counts if both were captured.
+        both = torch.cat([valid[:, :-1] & valid[:, 1:], torch.zeros_like(valid[:, :1])], dim=1)
+        moved = motion.index_copy(-1, values.columns.to(motion.device), predicted[..., : len(values.columns)])
+        step_m = foot_positions(moved, values.layout, bones_cm).diff(dim=1) / CM_PER_M  # (B, T - 1, 4, 3)
+        sliding = step_m * contact[:, :-1, :, None]
+        return {
+            "contact": losses.masked_mean((values.contact(predicted) - contact).square(), both),
+            "foot_velocity": losses.huber(sliding, torch.zeros_like(sliding), beta=FOOT, mask=both[:, :-1]),
+        }
+
+    def _seen_motion(self, batch: dict[str, Tensor]) -> Tensor:
+        """The motion (B, T, D), at rest in frames that were not captured: 0 would be no rotation, NaN none at all."""
+        motion, layout = batch["motion"], self.values.layout
+        rest = PartValues("all", layout).rest().to(motion)
+        return torch.where(batch["motion_valid"][..., None], motion, rest)
+
+    def _bones(self, batch: dict[str, Tensor]) -> Tensor:
+        """Bones of each window's speaker, (B, 75, 3)."""
+        self.bones_cm = self.bones_cm.to(batch["motion"].device)
+        return self.bones_cm[batch["speaker"]]
+
+    def _layout_bones(self, bones_cm: Tensor) -> Tensor:
+        return bones_cm[:, [BEAT_JOINTS.index(name) for name in self.values.layout.joints]]
 
 
-def _change(matrix: Tensor, target: Tensor, valid: Tensor, *, order: int) -> Tensor:
-    """Distance of the differences over time of (B, T, J, 3, 3); one counts if all its frames are valid, (B, T)."""
-    num_differences = matrix.shape[1] - order
+def _code_parts(output: MotionVQVAEOutput) -> dict[str, Tensor]:
+    return {"commitment": output.commitment_loss.float(), "perplexity": output.perplexity}
+
+
+def _change(predicted: Tensor, wanted: Tensor, valid: Tensor, *, order: int) -> Tensor:
+    """Distance of the differences over time of (B, T, ...); one counts if all its frames are valid, (B, T)."""
+    num_differences = predicted.shape[1] - order
     kept = torch.stack([valid[:, k : k + num_differences] for k in range(order + 1)]).all(dim=0)
-    predicted, wanted = (x.diff(n=order, dim=1).flatten(2) for x in (matrix, target))  # (B, T - order, 9 J)
+    predicted, wanted = (x.diff(n=order, dim=1).flatten(2) for x in (predicted, wanted))  # (B, T - order, ...)
     return losses.huber(predicted, wanted, beta=FOOT, mask=kept)

@@ -1,0 +1,232 @@
+"""A masked transformer's motion and face: what is given comes back as it is, everything else is completed around it.
+
+Shapes: T frames, S samples, J joints, D columns of the model's layout, P values of a part.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from emage.config import Config, GenerationConfig
+from emage.decoding import CodeDecoder, Request
+from emage.errors import InputError
+from emage.models.masked_transformer import MaskedGestureTransformer
+from emage.motion.convert import convert
+from emage.motion.layout import ARKIT_51, ROOT, Layout, get_layout, part_joints
+from emage.motion.skeleton import BEAT_JOINTS, Skeleton
+from emage.motion.splice import column_mask, splice_channels, splice_motion
+
+NUM_CHANNELS = len(ARKIT_51)
+
+
+@dataclass(frozen=True, eq=False)
+class Given:
+    """Motion and face that are fixed beforehand.
+
+    Attributes:
+        motion: (T, D) in the model's layout; read where `joints` is true. None: no joint is given.
+        joints: (T, J + 1) bool, a column for each joint of the layout and a last one for the root translation.
+        face: (T, 51) ARKit weights; read where `channels` is true. None: no channel is given.
+        channels: (T, 51) bool.
+    """
+
+    motion: Tensor | None = None
+    joints: Tensor | None = field(default=None)
+    face: Tensor | None = None
+    channels: Tensor | None = field(default=None)
+
+    @classmethod
+    def stretch(
+        cls,
+        motion: Tensor,
+        layout: str,
+        *,
+        names: Iterable[str] = ("all",),
+        start_frame: int = 0,
+        stop_frame: int | None = None,
+        num_frames: int | None = None,
+    ) -> "Given":
+        """Some joints for some frames.
+
+        Args:
+            motion: (n, D); its first frame is frame 0 of the result.
+            layout: of `motion`.
+            names: joints in either of BEAT's spellings, or parts of the body (upper, hands, lower, all).
+            start_frame: the first frame that is given.
+            stop_frame: the frame behind the last; None: the end of `motion`.
+            num_frames: T of the result; None: that of `motion`.
+
+        Raises:
+            InputError: a name that is neither a joint of the layout nor a part, or frames beyond the motion.
+        """
+        columns = get_layout(layout)
+        stop_frame = len(motion) if stop_frame is None else stop_frame
+        num_frames = len(motion) if num_frames is None else num_frames
+        if not 0 <= start_frame < stop_frame <= min(len(motion), num_frames):
+            raise InputError(
+                f"given motion: frames {start_frame} to {stop_frame} of {len(motion)} for a result of {num_frames};"
+                " give frames that both have"
+            )
+        joints = torch.zeros(num_frames, columns.num_joints + 1, dtype=torch.bool)
+        for name in names:
+            joints[start_frame:stop_frame, joint_places(name, columns)] = True
+        whole = torch.zeros(num_frames, columns.dim, dtype=torch.float32)
+        whole[start_frame:stop_frame] = motion[start_frame:stop_frame]
+        return cls(whole, joints)
+
+    def checked(self, layout: Layout, num_frames: int) -> "Given":
+        """Itself, if every array has the shape that the model needs.
+
+        Raises:
+            InputError: an array of another shape, or values without the mask that says which count.
+        """
+        wanted = {
+            "motion": (num_frames, layout.dim),
+            "joints": (num_frames, layout.num_joints + 1),
+            "face": (num_frames, NUM_CHANNELS),
+            "channels": (num_frames, NUM_CHANNELS),
+        }
+        for name, shape in wanted.items():
+            value = getattr(self, name)
+            if value is not None and tuple(value.shape) != shape:
+                raise InputError(f"given {name}: got shape {tuple(value.shape)}; expected {shape} ({layout.name})")
+        for values, mask in (("motion", "joints"), ("face", "channels")):
+            if (getattr(self, values) is None) != (getattr(self, mask) is None):
+                raise InputError(
+                    f"given {values}: it needs `{mask}`, which says what of it counts, and the other way round"
+                )
+        for values, mask in ((self.motion, self._columns(layout)), (self.face, self.channels)):
+            if values is not None and not torch.isfinite(values[mask]).all():
+                raise InputError("given motion or face: values that are marked as given are not finite")
+        return self
+
+    def _columns(self, layout: Layout) -> Tensor | None:
+        return None if self.joints is None else column_mask(self.joints, layout)
+
+
+def joint_places(name: str, layout: Layout) -> list[int]:
+    """Where a joint, or the joints of a part, stand in the columns of `Given.joints`.
+
+    Raises:
+        InputError: neither a joint of the layout nor a part of the body.
+    """
+    if name in ("upper", "hands", "lower", "all"):
+        held = set(part_joints(name))
+        places = [place for place, joint in enumerate(layout.joints) if joint in held]
+        return [*places, layout.num_joints] if ROOT in held and layout.has_translation else places
+    column = layout.joint_slice(name).start - layout.rotation_slice.start
+    return [column // layout.values_per_joint]
+
+
+class Completer:
+    """Runs a masked transformer.
+
+    Args:
+        model: in evaluation mode.
+        config: of its training.
+        mean_pose: (D',) in beat_full, for joints that no tokenizer holds.
+    """
+
+    def __init__(self, model: MaskedGestureTransformer, config: Config, mean_pose: Tensor) -> None:
+        self.model, self.config, self.mean_pose = model, config, mean_pose
+        self.layout = model.tokenizer.layout
+        held = {name for part in model.parts if part != "face" for name in part_joints(part)}
+        self.made = torch.tensor([name in held for name in self.layout.joints] + [ROOT in held])
+
+    @property
+    def makes_face(self) -> bool:
+        """Whether the face is one of the parts."""
+        return "face" in self.model.parts
+
+    @torch.no_grad()
+    def complete(
+        self,
+        waveform: Tensor,
+        words: Tensor,
+        emotion: Tensor,
+        *,
+        speaker: int,
+        there: Mapping[str, bool],
+        given: Given,
+        skeleton: Skeleton,
+        seed: int,
+        options: GenerationConfig,
+    ) -> tuple[Tensor, Tensor | None]:
+        """Motion (T, D) and face (T, 51) of a stretch of speech, on the CPU.
+
+        Args:
+            waveform: (S,) at the model's own rate.
+            words: (T,) int64 ids.
+            emotion: (T,) int64.
+            speaker: index.
+            there: whether audio, words, speaker and emotion are given.
+            given: motion and face that are fixed.
+            skeleton: of the speaker, for the foot contact of given motion.
+            seed: of the draws.
+            options: how to decode.
+        """
+        num_frames, device = len(words), words.device
+        hints, hint_given = self._hints(given, skeleton, num_frames)
+        data = self.config.data
+        request = Request(
+            waveform,
+            words,
+            emotion,
+            speaker,
+            there,
+            {part: value.to(device) for part, value in hints.items()},
+            {part: value.to(device) for part, value in hint_given.items()},
+        )
+        decoder = CodeDecoder(
+            self.model, options, window_frames=data.window_frames, fps=data.fps, sample_rate=data.sample_rate
+        )
+        decoded = self.model.tokenizer.decode(decoder.decode(request, seed), num_frames)
+        motion = decoded.motion[0].float().cpu()
+        still = convert(self.mean_pose, "beat_full", self.layout).expand_as(motion)
+        motion = torch.where(column_mask(self.made.expand(num_frames, -1), self.layout), motion, still)
+        if given.motion is not None:
+            motion = splice_motion(motion, given.motion.float(), given.joints, layout=self.layout, fps=data.fps)
+        face = None if decoded.face is None else decoded.face[0].float().cpu()
+        if face is not None and given.face is not None:
+            face = splice_channels(face, given.face.float(), given.channels, fps=data.fps)
+            face = torch.where(given.channels, face, face.clamp(0, 1))
+        return motion, face
+
+    def _hints(self, given: Given, skeleton: Skeleton, num_frames: int) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """Values and masks of what is given, (T, P) by part."""
+        tokenizer = self.model.tokenizer
+        motion = given.motion
+        joints = given.joints
+        if motion is None or joints is None:
+            motion = torch.zeros(num_frames, self.layout.dim)
+            joints = torch.zeros(num_frames, self.layout.num_joints + 1, dtype=torch.bool)
+        columns = column_mask(joints, self.layout)
+        still = convert(self.mean_pose, "beat_full", self.layout)
+        motion = torch.where(columns, motion.float(), still)  # what is not given must be a pose for the feet's sake
+        bones_cm = skeleton.offsets_cm[skeleton.indices(BEAT_JOINTS)].float()
+        face = torch.zeros(num_frames, NUM_CHANNELS) if given.face is None else given.face.float()
+        device = next(self.model.parameters()).device
+        values = tokenizer.part_values(motion[None].to(device), face[None].to(device), bones_cm[None].to(device))
+        masks: dict[str, Tensor] = {}
+        for part in self.model.parts:
+            if part == "face":
+                none = torch.zeros(num_frames, NUM_CHANNELS, dtype=torch.bool)
+                masks[part] = none if given.channels is None else given.channels
+                continue
+            own = columns[:, self.layout.part_columns(part)]  # (T, P without contact)
+            missing = tokenizer.vqvaes[part].num_values - own.shape[1]
+            masks[part] = torch.cat([own, own.all(dim=1, keepdim=True).expand(-1, missing)], dim=1)
+        return {part: value[0] for part, value in values.items()}, masks
+
+
+def as_seed(seed_motion: np.ndarray | Tensor, layout: str, num_frames: int) -> Given:
+    """The first frames of the motion, all joints, as `Given`."""
+    motion = torch.as_tensor(np.asarray(seed_motion), dtype=torch.float32)
+    if motion.ndim != 2 or motion.shape[1] != get_layout(layout).dim:
+        raise InputError(
+            f"seed frames: got shape {tuple(motion.shape)}; expected (frames, {get_layout(layout).dim}) ({layout})"
+        )
+    return Given.stretch(motion[:num_frames], layout, num_frames=num_frames)

@@ -1,0 +1,263 @@
+"""Codes from a masked transformer, for speech of any length: all in one pass, or a few more at each step.
+
+Long speech is cut into overlapping windows as long as in training. All windows work on ONE sequence of codes: every
+step of it is drawn in the window in whose middle it lies, and its neighbours in other windows see it at the next
+decoding step. So windows agree, and nothing has to be glued. Memory grows with the codes alone.
+
+Every draw belongs to (seed, step of the sequence, decoding step): the same seed gives the same codes.
+
+Shapes: T frames, N steps of the whole, W steps of a window, B windows at a time, Q levels, K codebook entries, C channels.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from emage.audio import frame_to_sample
+from emage.config import GenerationConfig
+from emage.models.masked_transformer import MaskedGestureTransformer
+from emage.vocabulary import PAD
+
+WINDOWS_AT_ONCE = 32
+SMALLEST = 1e-9
+
+
+@dataclass(frozen=True)
+class Span:
+    """One window: its steps [start, stop) of the sequence, and those [first, last) that are drawn in it."""
+
+    start: int
+    stop: int
+    first: int
+    last: int
+
+
+def plan_windows(num_steps: int, window: int, context: float) -> list[Span]:
+    """Overlapping windows over a sequence; every step is drawn in exactly one of them.
+
+    Args:
+        num_steps: N.
+        window: W; a shorter sequence is one window of its own length.
+        context: share of a window at each end in which nothing is drawn, but at the ends of the sequence.
+    """
+    if num_steps <= window:
+        return [Span(0, num_steps, 0, num_steps)]
+    margin = min(round(window * context), (window - 1) // 2)
+    starts = [*range(0, num_steps - window, window - 2 * margin), num_steps - window]
+    spans, first = [], 0
+    for start in starts:
+        last = num_steps if start == starts[-1] else start + window - margin
+        spans.append(Span(start, start + window, first, last))
+        first = last
+    return [span for span in spans if span.last > span.first]
+
+
+@dataclass
+class Request:
+    """What is known of one stretch of speech; tensors lie on the model's device.
+
+    Attributes:
+        waveform: (S,).
+        words: (T,) int64.
+        emotion: (T,) int64.
+        speaker: index.
+        given: which of audio, words, speaker, emotion are there.
+        hints: (T, P) raw values by part.
+        hint_given: (T, P) bool by part.
+    """
+
+    waveform: Tensor
+    words: Tensor
+    emotion: Tensor
+    speaker: int
+    given: Mapping[str, bool]
+    hints: Mapping[str, Tensor]
+    hint_given: Mapping[str, Tensor]
+
+
+class CodeDecoder:
+    """Draws the codes of a stretch of speech.
+
+    Args:
+        model: in evaluation mode.
+        options: how to decode.
+        window_frames: of training.
+        fps: frames per second.
+        sample_rate: samples per second of the waveform.
+    """
+
+    def __init__(
+        self,
+        model: MaskedGestureTransformer,
+        options: GenerationConfig,
+        *,
+        window_frames: int,
+        fps: float,
+        sample_rate: int,
+    ) -> None:
+        self.model, self.options = model, options
+        self.fps, self.sample_rate = fps, sample_rate
+        self.downsample = model.tokenizer.downsample
+        self.window = max(2, (options.window_frames or window_frames) // self.downsample)
+        self.levels = {part: model.tokenizer.vqvaes[part].num_quantizers for part in model.parts}
+
+    @torch.no_grad()
+    def decode(self, request: Request, seed: int) -> dict[str, Tensor]:
+        """The codes of all parts, (1, N, Q) int64 each, N = T / downsample rounded up."""
+        num_steps = -(-len(request.words) // self.downsample)
+        spans = plan_windows(num_steps, self.window, self.options.context)
+        batches = [spans[k : k + WINDOWS_AT_ONCE] for k in range(0, len(spans), WINDOWS_AT_ONCE)]
+        request = self._padded(request, num_steps)
+        conditions = [self._conditions(request, batch) for batch in batches]
+        device = request.words.device
+        codes = {part: torch.zeros(num_steps, q, dtype=torch.long, device=device) for part, q in self.levels.items()}
+        known = {part: torch.zeros(num_steps, dtype=torch.bool, device=device) for part in self.levels}
+        draws = self._draws(seed, num_steps)
+        for step in range(self.options.steps):
+            chances = torch.from_numpy(draws[:, step]).to(device)  # (N, parts, levels + 1)
+            surest = {part: torch.zeros(num_steps, device=device) for part in self.levels}
+            drawn = {part: value.clone() for part, value in codes.items()}
+            for batch, condition in zip(batches, conditions, strict=True):
+                self._draw(batch, condition, codes, known, chances, drawn, surest)
+            self._fix(step, codes, known, chances, drawn, surest)
+        return {part: value[None] for part, value in codes.items()}
+
+    def _draws(self, seed: int, num_steps: int) -> np.ndarray:
+        """(N, decoding steps, parts, levels + 1) numbers in [0, 1): those of a step do not depend on what follows it."""
+        shape = (num_steps, self.options.steps, len(self.levels), max(self.levels.values()) + 1)
+        return np.random.default_rng(seed).random(shape, dtype=np.float32)
+
+    def _padded(self, request: Request, num_steps: int) -> Request:
+        """The request with whole steps: silence and nothing given in the frames behind the last."""
+        frames = num_steps * self.downsample
+        missing = frames - len(request.words)
+        samples = frame_to_sample(frames, self.fps, self.sample_rate)
+
+        def rows(x: Tensor, value: float) -> Tensor:
+            return torch.cat([x, x.new_full((missing, *x.shape[1:]), value)])
+
+        waveform = request.waveform[:samples]
+        return Request(
+            torch.nn.functional.pad(waveform, (0, samples - len(waveform))),
+            rows(request.words, PAD),
+            torch.cat([request.emotion, request.emotion[-1:].expand(missing)]),
+            request.speaker,
+            request.given,
+            {part: rows(value, 0.0) for part, value in request.hints.items()},
+            {part: rows(value, False) for part, value in request.hint_given.items()},
+        )
+
+    def _conditions(self, request: Request, spans: list[Span]) -> list[Tensor]:
+        """What the network makes of the speech in some windows, (B, W, C); with guidance also without the speech."""
+        speech, hints, hint_given = self._window_inputs(request, spans)
+        device = request.words.device
+        results = []
+        for share in (1.0, 0.0) if self.options.guidance != 1 else (1.0,):
+            given = {
+                name: torch.full((len(spans),), bool(there and share), device=device)
+                for name, there in request.given.items()
+            }
+            results.append(
+                self.model.condition(speech, given, hints, hint_given, fps=self.fps, sample_rate=self.sample_rate)
+            )
+        return results
+
+    def _window_inputs(self, request: Request, spans: list[Span]) -> tuple[dict[str, Tensor], ...]:
+        frames = [(span.start * self.downsample, span.stop * self.downsample) for span in spans]
+        num_samples = frame_to_sample(frames[0][1] - frames[0][0], self.fps, self.sample_rate)
+        waveform = []
+        for start, _ in frames:
+            # Rounded start plus rounded length may reach one sample beyond the end: the slice then begins one earlier.
+            first = frame_to_sample(start, self.fps, self.sample_rate)
+            first = min(first, len(request.waveform) - num_samples)
+            waveform.append(request.waveform[first : first + num_samples])
+
+        def cut(x: Tensor) -> Tensor:
+            return torch.stack([x[start:stop] for start, stop in frames])
+
+        speech = {
+            "waveform": torch.stack(waveform),
+            "words": cut(request.words),
+            "speaker": torch.full((len(spans),), request.speaker, device=request.words.device),
+            "emotion": cut(request.emotion),
+        }
+        hints = {part: cut(value) for part, value in request.hints.items()}
+        return speech, hints, {part: cut(value) for part, value in request.hint_given.items()}
+
+    def _draw(
+        self,
+        spans: list[Span],
+        conditions: list[Tensor],
+        codes: dict[str, Tensor],
+        known: dict[str, Tensor],
+        chances: Tensor,
+        drawn: dict[str, Tensor],
+        surest: dict[str, Tensor],
+    ) -> None:
+        """Draws what is not known in some windows, into `drawn` and `surest` (its log probability)."""
+        steps = torch.stack([torch.arange(span.start, span.stop) for span in spans])  # (B, W)
+        own = torch.stack([(row >= s.first) & (row < s.last) for row, s in zip(steps, spans, strict=True)])
+        steps, own = steps.to(chances.device), own.to(chances.device)
+        shown = {part: value[steps] for part, value in codes.items()}
+        is_known = {part: value[steps] for part, value in known.items()}
+        states = [self.model.states(condition, shown, is_known) for condition in conditions]
+        for number, part in enumerate(self.levels):
+            wanted = own & ~is_known[part]  # (B, W)
+            if not wanted.any():
+                continue
+            places = steps[wanted]  # (M,)
+            below, log_probability = self._draw_levels(
+                part, [state[part][wanted] for state in states], chances[places, number]
+            )
+            drawn[part][places] = below
+            surest[part][places] = log_probability
+
+    def _draw_levels(self, part: str, states: list[Tensor], chances: Tensor) -> tuple[Tensor, Tensor]:
+        """(M, C) states, (M, levels + 1) chances -> codes (M, Q) and their mean log probability (M,)."""
+        options, head = self.options, self.model.heads[part]
+        below = torch.zeros(len(chances), 0, dtype=torch.long, device=chances.device)
+        total = torch.zeros(len(chances), device=chances.device)
+        for level in range(self.levels[part]):
+            logits = [head.level(state, below) for state in states]  # (M, K) each
+            mixed = logits[0] if len(logits) == 1 else logits[1] + options.guidance * (logits[0] - logits[1])
+            log_probability = mixed.log_softmax(dim=-1)
+            temperature = options.residual_temperature if level else options.temperature
+            if temperature == 0:
+                code = mixed.argmax(dim=-1)
+            else:
+                sums = (mixed / temperature).softmax(dim=-1).cumsum(dim=-1)
+                code = torch.searchsorted(sums, chances[:, level, None] * sums[:, -1:], right=True)[:, 0]
+                code = code.clamp(max=mixed.shape[-1] - 1)
+            below = torch.cat([below, code[:, None]], dim=1)
+            total = total + log_probability.gather(1, code[:, None])[:, 0]
+        return below, total / self.levels[part]
+
+    def _fix(
+        self,
+        step: int,
+        codes: dict[str, Tensor],
+        known: dict[str, Tensor],
+        chances: Tensor,
+        drawn: dict[str, Tensor],
+        surest: dict[str, Tensor],
+    ) -> None:
+        """Keeps, of each part, as many of the drawn codes as the schedule says: the surest ones, roughly.
+
+        Source: Chang et al. 2022, "MaskGIT", section 3.2: cosine schedule, order by log probability with Gumbel noise.
+        """
+        left = math.cos(0.5 * math.pi * (step + 1) / self.options.steps)
+        for number, part in enumerate(self.levels):
+            num_steps = len(known[part])
+            wanted = num_steps - math.floor(left * num_steps + SMALLEST)
+            if step == self.options.steps - 1:
+                wanted = num_steps
+            uniform = chances[:, number, -1].clamp(SMALLEST, 1 - 1e-6)
+            noise = -(-uniform.log()).log() * self.options.order_noise * left
+            order = (surest[part] + noise).masked_fill(known[part], math.inf)  # what is known stays known
+            chosen = order.topk(max(wanted, 1)).indices
+            codes[part][chosen] = torch.where(known[part][chosen, None], codes[part][chosen], drawn[part][chosen])
+            known[part][chosen] = True
