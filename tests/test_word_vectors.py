@@ -16,7 +16,9 @@ def test_known_words_start_from_their_vectors_and_others_stay(tmp_path):
     before = embedding.weight.detach().clone()
     assert start_words(embedding, vocabulary, path) == 2
     torch.testing.assert_close(embedding.weight[vocabulary.id("the")], torch.tensor([0.5, -1.0]))
-    torch.testing.assert_close(embedding.weight[vocabulary.id("monday")], torch.tensor([2.0, 0.3]))  # the first spelling
+    torch.testing.assert_close(
+        embedding.weight[vocabulary.id("monday")], torch.tensor([2.0, 0.3])
+    )  # the first spelling
     others = [0, 1, 2, 3, vocabulary.id("zebra"), 7, 8]
     assert torch.equal(embedding.weight[others], before[others])
 
@@ -29,7 +31,10 @@ def test_a_file_without_a_header(tmp_path):
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("the 1 2 3\n", "line 1: 3 values behind 'the', but model.word_dim=2; set it to 3"), ("the 1 x\n", "line 1: 'the'")],
+    [
+        ("the 1 2 3\n", "line 1: 3 values behind 'the', but model.word_dim=2; set it to 3"),
+        ("the 1 x\n", "line 1: 'the'"),
+    ],
 )
 def test_a_file_that_does_not_fit(tmp_path, text, message):
     path = tmp_path / "words.vec"
