@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -44,7 +45,7 @@ def batch(layouts: list[str], frames: int = 15) -> dict[str, torch.Tensor]:
 def task() -> FaceTask:
     statistics = FaceStatistics.of(torch.zeros(3, 157), torch.ones(3, 157))
     data = DataConfig(fps=16.0)
-    return FaceTask(Config(data=data, model=SMALL, loss=FaceLossConfig()), statistics)
+    return FaceTask(Config(data=data, model=SMALL, loss=FaceLossConfig()), SimpleNamespace(statistics=statistics))
 
 
 @pytest.mark.parametrize(

@@ -9,14 +9,14 @@ import pytest
 import torch
 from raw_corpus import make_raw_recording
 from training.test_processes import on_two_processes
-from training.windows import WindowCorpus, small_config, task_of
+from training.windows import SMALL_MODELS, WindowCorpus, small_config, task_of
 
 import train
 from dataloaders.batch import collate
 from dataloaders.cache import build_cache
 from emage.checkpoint import load_bundle
 from emage.config import load_config
-from emage.training import TRAINERS, Run, Trainer
+from emage.training import Run, Trainer
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = ROOT / "configs" / "demo" / "motion_autoencoder.yaml"
@@ -112,7 +112,7 @@ def assert_two_processes_agree_with_one(folder: Path, name: str, **model) -> Non
     assert curves[3] == pytest.approx(curves[2], rel=1e-5)
 
 
-@pytest.mark.parametrize("name", TRAINERS)
+@pytest.mark.parametrize("name", SMALL_MODELS)
 def test_two_processes_agree_with_one_on_every_model(tmp_path, name):
     assert_two_processes_agree_with_one(tmp_path, name)
 
