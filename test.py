@@ -134,7 +134,7 @@ def report(run: Tester, config: Config, checkpoint: Path, results: dict[str, Any
     notices = [f"{key}: {note}" for key in sorted(tested) for note in corpus.cache.notices.get(key, [])]
     if run.num_seed_frames:
         notices.append(f"the first {run.num_seed_frames} frames of each recording were given and are not scored")
-    elif getattr(bundle.config.model, "seed_frames", 0) and not bundle.config.model.seed_dropout:
+    elif run.generator.always_seeded:
         notices.append("the model always had seed frames in training (model.seed_dropout=0) and got none here")
     faceless = []
     if not run.generator.makes_face:

@@ -201,6 +201,12 @@ class Generator:
         return getattr(self.bundle.config.model, "seed_frames", DEFAULT_SEED_FRAMES)
 
     @property
+    def always_seeded(self) -> bool:
+        """Whether training never left the seed frames out, so that a motion without them is nothing it knows."""
+        model = self.bundle.config.model
+        return self.completer is None and bool(model.seed_frames) and not model.seed_dropout
+
+    @property
     def makes_face(self) -> bool:
         """Whether the face is predicted."""
         if self.completer is not None:

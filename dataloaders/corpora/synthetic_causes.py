@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from emage.errors import InputError
 from emage.motion.atomic import write_text_atomic
 
 FORMAT = 1
@@ -33,6 +34,10 @@ class Movement:
         times = {"start_s": round(self.start_s, 4), "peak_s": round(self.peak_s, 4), "end_s": round(self.end_s, 4)}
         return {"targets": list(self.targets)} | times | {"amplitude": round(self.amplitude, 4), "unit": self.unit}
 
+    @classmethod
+    def from_dict(cls, row: dict) -> "Movement":
+        return cls(**{**row, "targets": tuple(row["targets"])})
+
 
 @dataclass(frozen=True)
 class CauseEvent:
@@ -59,9 +64,32 @@ class CauseEvent:
         head["movements"] = [movement.to_dict() for movement in self.movements]
         return head | ({"values": self.values} if self.values else {})
 
+    @classmethod
+    def from_dict(cls, row: dict) -> "CauseEvent":
+        return cls(**{**row, "movements": tuple(Movement.from_dict(movement) for movement in row["movements"])})
+
 
 def write_causes(path: Path, recording_id: str, *, events: Sequence[CauseEvent]) -> None:
     """Writes the events in the order of their times."""
     rows = [event.to_dict() for event in sorted(events, key=lambda event: event.time_s)]
     lines = ",\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
     write_text_atomic(path, f'{{"format": {FORMAT}, "id": {json.dumps(recording_id)}, "events": [\n{lines}\n]}}\n')
+
+
+def read_causes(path: str | Path) -> list[CauseEvent]:
+    """Reads what `write_causes` wrote.
+
+    Raises:
+        InputError: no such file, or one of another form.
+    """
+    try:
+        document = json.loads(Path(path).read_text(encoding="utf-8"))
+        if document["format"] != FORMAT:
+            raise InputError(
+                f"{path}: format {document['format']!r}; this version reads {FORMAT}; make the corpus anew"
+            )
+        return [CauseEvent.from_dict(row) for row in document["events"]]
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: not there; only recordings of tools/make_corpus.py know their causes") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path}: no causes as tools/make_corpus.py writes them: {error}") from error
