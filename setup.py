@@ -27,12 +27,15 @@ CORE = [
     "matplotlib>=3.8",
     "tqdm>=4.60",
     "pillow>=10",
+    "pocketsphinx>=5.0.4",  # finds the words of a plain transcript in the sound; brings its US-English model
 ]
+VIDEO = ["imageio-ffmpeg>=0.5"]  # reads and writes mp4; brings its own ffmpeg
+CORE += VIDEO
 DEMO = ["espeakng-loader>=0.2.4"]  # GPL library: speaks the sentences of the synthetic corpus
-VIDEO = ["imageio-ffmpeg>=0.5"]  # reads and writes mp4
 # Networks that fetch their weights themselves; not part of `all`.
 VIDEO_METRICS = ["clean-fid", "lpips", "cpbd", "face-alignment", "torchvision", "scikit-image"]
 DEV = ["pytest>=8", "bvhio>=1.5", "pytest-xdist>=3.5", "hypothesis>=6.100", "ruff>=0.6", "pre-commit>=3.5"]
+DEV += ["playwright>=1.40"]  # drives an installed Chromium in `make test-long`; brings no browser itself
 
 setup(
     name="emage",
@@ -44,7 +47,7 @@ setup(
     python_requires=">=3.10",
     packages=find_packages(include=["emage", "emage.*", "dataloaders", "dataloaders.*"]),
     package_data={
-        "emage": ["**/*.html", "**/*.json", "**/*.yaml", "**/*.safetensors"],
+        "emage": ["**/*.html", "**/*.css", "**/*.js", "**/*.json", "**/*.yaml", "**/*.safetensors"],
         "dataloaders": ["**/*.json", "**/*.txt"],
     },
     install_requires=CORE,

@@ -47,15 +47,16 @@ class Tester:
     generator: Generator
     corpus: Corpus
     folder: Path
+    config: Config
     give_seed_frames: bool = False
     generation_s: float = 0.0  # spent in the network so far, without reading, writing and scoring
 
     def pairs(self) -> Iterator[Pair]:
         """Generates each test recording, writes its files and hands it on for scoring."""
-        for entry in tqdm(self.corpus.usable("test"), "test", unit="recording", disable=None):
-            yield self._pair(entry)
+        for number, entry in enumerate(tqdm(self.corpus.usable("test"), "test", unit="recording", disable=None)):
+            yield self._pair(entry, number)
 
-    def _pair(self, entry: SplitEntry) -> Pair:
+    def _pair(self, entry: SplitEntry, number: int) -> Pair:
         generator = self.generator
         streams = self.corpus.clip_streams(entry, generator.bundle.vocabulary)
         full = torch.from_numpy(streams["motion_full"])
@@ -70,8 +71,8 @@ class Tester:
             emotion=streams["emotion"],
             seed_motion=real[:num_seed] if num_seed else None,
             face=streams["face"] if generator.takes_face else None,
-            seed=self.corpus.config.seed,
-            options=self.corpus.config.generation if generator.completer is not None else None,
+            seed=(self.config.seed, number),
+            options=self.config.generation if generator.draws else None,
         )
         self.generation_s += time.monotonic() - started
         assert performance.num_frames == streams["num_frames"], f"{entry.id}: no tail dropped, no first frame lost"
@@ -220,7 +221,7 @@ def _open(arguments: argparse.Namespace, config: Config) -> tuple[Tester, FGDNet
     corpus = Corpus.open(config)
     for entry in corpus.usable("test"):  # an unknown speaker should not end the test after an hour
         bundle.speakers.index(corpus.cache.known[entry.recording_id].speaker)
-    return Tester(generator, corpus, folder, arguments.give_seed_frames), fgd_network
+    return Tester(generator, corpus, folder, config, arguments.give_seed_frames), fgd_network
 
 
 @one_line_errors

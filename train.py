@@ -4,8 +4,9 @@ import argparse
 import logging
 import sys
 
-from dataloaders.batch import collate
+from dataloaders.batch import collate, collate_faces
 from dataloaders.corpus import Corpus
+from dataloaders.face_corpus import FaceCorpus
 from emage.config import load_config
 from emage.errors import one_line_errors
 from emage.tokenizers import with_tokenizers
@@ -39,9 +40,10 @@ def main(argv: list[str] | None = None) -> int:
         if run.finished:
             logger.info("%s is finished: %d steps; see %s and %s", run.path, config.optim.max_steps, run.last, run.best)
             return 0
-        corpus = Corpus.open(config)
+        is_face = config.model.name == "face"  # the one model that several corpora train
+        corpus = (FaceCorpus if is_face else Corpus).open(config)
         task = TRAINERS[config.model.name](config, corpus)
-        Trainer(run, task, corpus, collate).run()
+        Trainer(run, task, corpus, collate_faces if is_face else collate).run()
     return 0
 
 

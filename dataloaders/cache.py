@@ -11,6 +11,7 @@ import json
 import logging
 import os
 import weakref
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +101,11 @@ class MotionCache:
         """Ids of the recordings in it, sorted."""
         return list(self._facts)
 
+    @cached_property
+    def layouts(self) -> dict[str, str | None]:
+        """Layouts of motion and face, the same for all recordings; motion is None where there are faces alone."""
+        return self.meta(self.recordings()[0])["layouts"] if self._facts else {}
+
     def num_frames(self, recording_id: str) -> int:
         """Frames of a recording.
 
@@ -112,15 +118,15 @@ class MotionCache:
         """All that describes a recording.
 
         Returns:
-            recording, speaker, fps, num_frames, layouts, streams, notices as plain values; skeleton as a Skeleton;
-            words and phones as lists of Word.
+            recording, speaker, fps, num_frames, layouts, streams, notices as plain values; skeleton as a Skeleton,
+            None for a recording of a face alone; words and phones as lists of Word; shape_code where the corpus has one.
 
         Raises:
             InputError: as `num_frames`.
         """
         self._known(recording_id)
         meta = json.loads(bytes(self._reader.get(meta_key(recording_id))))
-        meta["skeleton"] = Skeleton.from_dict(meta["skeleton"])
+        meta["skeleton"] = meta["skeleton"] and Skeleton.from_dict(meta["skeleton"])
         for key in ("words", "phones"):
             meta[key] = [Word(*word) for word in meta[key]]
         return meta

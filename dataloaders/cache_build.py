@@ -35,7 +35,7 @@ from dataloaders.cache_format import (
     stream_key,
 )
 from dataloaders.clip import make_clip
-from dataloaders.corpora import DATASETS
+from dataloaders.corpora import DATASETS, corpus_notices
 from dataloaders.fingerprint import Fingerprint, file_states
 from dataloaders.recordings import Recording
 from emage.config import DataConfig
@@ -69,7 +69,7 @@ class BuildReport:
 
 
 @dataclass(frozen=True)
-class _Read:
+class ReadRecording:
     """A recording as a worker hands it over: its description and streams, or the reason why not."""
 
     recording_id: str
@@ -93,6 +93,8 @@ def build_cache(data_config: DataConfig, num_processes: int | None = None, *, pr
     if not data_config.cache_dir:
         raise InputError("data.cache_dir: not set; name the folder that caches go to, e.g. data.cache_dir=data/cache")
     recordings = sorted(DATASETS[data_config.format].find_recordings(data_config), key=lambda recording: recording.id)
+    for notice in corpus_notices(recordings, data_config):
+        logger.warning("%s: %s", data_config.root, notice)
     fingerprint = Fingerprint.of(data_config, recordings)
     folder = Path(data_config.cache_dir) / fingerprint.digest
     if folder.is_dir():
@@ -145,7 +147,7 @@ def _build(
             logger.info("going on with %s: %d of %d recordings are there", partial, len(done), len(recordings))
         pending = [recording for recording in recordings if recording.id not in done]
         states = {recording.id: fingerprint.sources[recording.id] for recording in pending}
-        with closing(_read_all(pending, states, data_config, num_processes=num_processes)) as results:
+        with closing(read_all(pending, states, data_config, num_processes=num_processes)) as results:
             bar = tqdm(results, "cache", len(recordings), initial=len(done), unit="recording", disable=not progress)
             for result in bar:
                 if result.reject:
@@ -207,7 +209,7 @@ def _open_for_writing(partial: Path) -> lmdb.Environment:
         return lmdb.open(str(partial), **options)
 
 
-def _write(environment: lmdb.Environment, result: _Read) -> None:
+def _write(environment: lmdb.Environment, result: ReadRecording) -> None:
     while True:
         try:
             with environment.begin(write=True) as transaction:
@@ -258,21 +260,28 @@ def _flush(path: Path) -> None:
         os.close(handle)
 
 
-def _read_all(
+def read_all(
     recordings: list[Recording],
     states: dict[str, dict[str, list[int]]],
     data_config: DataConfig,
     *,
     num_processes: int | None,
-) -> Iterator[_Read]:
-    """Reads recordings in this process or in a pool, in the order in which they get ready."""
+) -> Iterator[ReadRecording]:
+    """Reads recordings in this process or in a pool, in the order in which they get ready.
+
+    Args:
+        recordings: which.
+        states: of the files of each (`fingerprint.file_states`); one that changes while it is read is rejected.
+        data_config: where and at what rates.
+        num_processes: as `build_cache`.
+    """
     if num_processes is None:
         num_processes = min(_num_cores(), len(recordings) // _RECORDINGS_PER_WORKER)
     if num_processes <= 1 or len(recordings) <= 1:
         for recording in recordings:
             yield _read(recording, states[recording.id], data_config)
         return
-    waiting, running = iter(recordings), set[Future[_Read]]()
+    waiting, running = iter(recordings), set[Future[ReadRecording]]()
     context = multiprocessing.get_context("spawn")  # a fork would copy torch's threads in an undefined state
     with ProcessPoolExecutor(min(num_processes, len(recordings)), context, _start_worker) as pool:
         try:
@@ -311,18 +320,18 @@ def _start_worker() -> None:
     threading.Thread(target=end_with_parent, daemon=True).start()
 
 
-def _read(recording: Recording, states: dict[str, list[int]], data_config: DataConfig) -> _Read:
+def _read(recording: Recording, states: dict[str, list[int]], data_config: DataConfig) -> ReadRecording:
     """Reads one recording; whatever is wrong with its files becomes the reason of a reject."""
     try:
         sources = DATASETS[data_config.format].read_sources(recording, data_config)
         clip = make_clip(sources, data_config.fps, data_config.sample_rate)
         if file_states(recording, data_config) != states:
             raise InputError("a file changed while it was read; run the same command again")
-        return _Read(recording.id, *encode_clip(clip, recording))
+        return ReadRecording(recording.id, *encode_clip(clip, recording))
     except (InputError, OSError) as error:
-        return _Read(recording.id, reject=" ".join(str(error).split()))
+        return ReadRecording(recording.id, reject=" ".join(str(error).split()))
     except (
         Exception
     ) as error:  # one strange file must not end a build of hours; the trace tells us where we were too trusting
         logger.exception("%s: unexpected error", recording.id)
-        return _Read(recording.id, reject=f"unexpected {type(error).__name__}: {' '.join(str(error).split())}")
+        return ReadRecording(recording.id, reject=f"unexpected {type(error).__name__}: {' '.join(str(error).split())}")

@@ -1,7 +1,8 @@
 """How one clip lies in a cache: a raw contiguous value for each stream, and one JSON text with all that describes them.
 
-Streams: motion (T, D), face (T, 51), waveform (S,), word_index (T,), emotion (T,), semantic (T,).
-Shapes: T frames, S samples, D columns.
+Streams: motion (T, D), face (T, C), waveform (S,), word_index (T,), emotion (T,), semantic (T,); a recording of a face
+alone has no motion. `layouts` names the columns of motion and face.
+Shapes: T frames, S samples, D columns of the body, C of the face.
 """
 
 import json
@@ -11,11 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from dataloaders.clip import Clip
+from dataloaders.clip import ARKIT_LAYOUT, BEAT_LAYOUT, Clip
 from dataloaders.recordings import Recording
 
-MOTION_LAYOUT = "beat_full"
-FACE_LAYOUT = "arkit_51"
+MOTION_LAYOUT, FACE_LAYOUT = BEAT_LAYOUT, ARKIT_LAYOUT  # of a BEAT corpus
 STREAMS = {  # name -> what is stored; little-endian on every machine
     "motion": "<f4",
     "face": "<f4",
@@ -76,6 +76,8 @@ def encode_clip(clip: Clip, recording: Recording) -> tuple[dict[str, Any], dict[
     """
     streams, values = {}, {}
     for name, dtype in STREAMS.items():
+        if getattr(clip, name) is None:
+            continue
         array = np.asarray(getattr(clip, name))
         streams[name] = {"dtype": dtype, "shape": list(array.shape)}
         if name == "waveform":
@@ -89,13 +91,15 @@ def encode_clip(clip: Clip, recording: Recording) -> tuple[dict[str, Any], dict[
         "speaker": recording.speaker,
         "fps": clip.fps,
         "num_frames": int(clip.num_frames),
-        "layouts": {"motion": MOTION_LAYOUT, "face": FACE_LAYOUT},
+        "layouts": {"motion": clip.motion_layout, "face": clip.face_layout},
         "streams": streams,
-        "skeleton": clip.skeleton.to_dict(),
+        "skeleton": clip.skeleton and clip.skeleton.to_dict(),
         "words": _plain_words(clip.words),
         "phones": _plain_words(clip.phones),
         "notices": list(clip.notices),
     }
+    if clip.shape_code is not None:
+        meta["shape_code"] = [float(value) for value in clip.shape_code]
     return meta, values
 
 

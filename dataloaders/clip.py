@@ -1,6 +1,7 @@
 """Sources, each at its own rate -> a Clip, everything at one frame rate by time.
 
-The shortest of sound, motion and face decides how long a clip is. Frame k is at time k / fps in every stream.
+The shortest of sound, motion and face decides how long a clip is. Frame k is at time k / fps in every stream. A body is
+BVH or SMPL-X poses, or there is none; a face is ARKit weights or FLAME codes.
 
 Shapes: N frames of a source, T frames of the clip, S samples, J joints, D columns.
 """
@@ -19,8 +20,14 @@ from emage.motion import rotation
 from emage.motion.arkit import ArkitMotion, evenly_spaced
 from emage.motion.bvh import BvhMotion
 from emage.motion.layout import EULER_ORDER
-from emage.motion.resample import frame_count, resample_euler, resample_linear
-from emage.motion.skeleton import BEAT_JOINTS, Skeleton, canonical_name
+from emage.motion.resample import (
+    frame_count,
+    resample_axis_angle,
+    resample_euler,
+    resample_face,
+    resample_linear,
+)
+from emage.motion.skeleton import BEAT_JOINTS, Skeleton, canonical_name, smplx_skeleton
 from emage.text import Word, word_indices
 
 UNEQUAL_S = 0.1  # streams whose lengths differ by more are worth a notice
@@ -28,24 +35,47 @@ MOVING_OFFSET_CM = 0.01  # a joint whose position channels vary by more does not
 _NAMED_JOINTS = 8  # missing joints that an error lists
 
 
+BEAT_LAYOUT, SMPLX_LAYOUT, ARKIT_LAYOUT = "beat_full", "smplx_full", "arkit_51"
+
+
+@dataclass(eq=False)
+class FaceCodes:
+    """FLAME codes (N, D) of a face in the layout that its corpus has, evenly spaced."""
+
+    values: Tensor
+    layout: str
+    fps: float
+
+
+@dataclass(eq=False)
+class SmplxPoses:
+    """A body as SMPL-X has it: axis-angle in radians (N, 55, 3) and the place of the root in cm (N, 3)."""
+
+    axis_angle: Tensor
+    translation_cm: Tensor
+    fps: float
+
+
 @dataclass
 class Sources:
     """What the files of one recording hold, each stream at its own rate, all starting at time 0.
 
     Attributes:
-        bvh: the body; `motion_fps` is its true rate, which its header may not say.
-        face: weights (N, 51) with their rate.
+        bvh: the body; `motion_fps` is its true rate, which its header may not say. None: there is no body, or it is
+            given as `poses`.
+        face: weights (N, 51) with their rate, or codes.
         waveform: (S,) float32 at `sample_rate`.
         emotion: intervals whose value is the number of the emotion.
         semantic: intervals whose value is the semantic score.
+        shape_code: (C,) identity of the person in the face model, where the corpus tells it.
         notices: what was found odd and how it was taken.
     """
 
     recording_id: str
     speaker: str
-    bvh: BvhMotion
+    bvh: BvhMotion | None
     motion_fps: float
-    face: ArkitMotion
+    face: ArkitMotion | FaceCodes
     waveform: np.ndarray
     sample_rate: int
     words: list[Word] = field(default_factory=list)
@@ -53,6 +83,8 @@ class Sources:
     emotion: list[Interval] = field(default_factory=list)
     semantic: list[Interval] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
+    poses: SmplxPoses | None = None
+    shape_code: np.ndarray | None = None
 
 
 @dataclass
@@ -60,20 +92,21 @@ class Clip:
     """One recording with all streams at one frame rate.
 
     Attributes:
-        motion: (T, D) float32 in layout beat_full: root translation in cm, Euler degrees XYZ, continuous in time.
-        face: (T, 51) float32 in layout arkit_51.
+        motion: (T, D) float32 in `motion_layout`; beat_full: root translation in cm, Euler degrees XYZ, continuous in
+            time. None: the recording has no body.
+        face: (T, C) float32 in `face_layout`.
         waveform: (frame_to_sample(T),) float32.
         words: with times; `word_index` (T,) int32 points into them, -1 in silence.
         emotion: (T,) int8.
         semantic: (T,) float32, 0..1.
-        skeleton: the file's offsets, joints in BEAT's order.
+        skeleton: of a body, the file's offsets, joints in BEAT's order (or SMPL-X's own).
     """
 
     recording_id: str
     speaker: str
     fps: float
     num_frames: int
-    motion: np.ndarray
+    motion: np.ndarray | None
     face: np.ndarray
     waveform: np.ndarray
     words: list[Word]
@@ -81,8 +114,11 @@ class Clip:
     word_index: np.ndarray
     emotion: np.ndarray
     semantic: np.ndarray
-    skeleton: Skeleton
+    skeleton: Skeleton | None
     notices: list[str]
+    motion_layout: str | None = BEAT_LAYOUT
+    face_layout: str = ARKIT_LAYOUT
+    shape_code: np.ndarray | None = None
 
 
 def make_clip(sources: Sources, fps: float, sample_rate: int) -> Clip:
@@ -101,12 +137,14 @@ def make_clip(sources: Sources, fps: float, sample_rate: int) -> Clip:
         InputError: a joint of BEAT is missing, or no whole frame is left.
     """
     notices = list(sources.notices)
-    face, face_fps = evenly_spaced(sources.face)
-    durations_s = {
-        "audio": len(sources.waveform) / sources.sample_rate,
-        "motion": sources.bvh.num_frames / sources.motion_fps,
-        "face": len(face) / face_fps,
-    }
+    codes = sources.face
+    face, face_fps = (codes.values, codes.fps) if isinstance(codes, FaceCodes) else evenly_spaced(codes)
+    durations_s = {"audio": len(sources.waveform) / sources.sample_rate}
+    if sources.bvh is not None:
+        durations_s["motion"] = sources.bvh.num_frames / sources.motion_fps
+    if sources.poses is not None:
+        durations_s["motion"] = len(sources.poses.axis_angle) / sources.poses.fps
+    durations_s["face"] = len(face) / face_fps
     duration_s = min(durations_s.values())
     num_frames = frame_count(duration_s, fps)
     lengths = ", ".join(f"{name} {seconds:.2f} s" for name, seconds in durations_s.items())
@@ -117,13 +155,9 @@ def make_clip(sources: Sources, fps: float, sample_rate: int) -> Clip:
     if max(durations_s.values()) - duration_s > UNEQUAL_S:
         notices.append(f"unequal lengths, the shortest counts: {lengths}")
 
-    skeleton, joints, skeleton_notices = beat_skeleton(sources.bvh, f"{sources.recording_id}.bvh")
+    motion, motion_layout, skeleton, body_notices = _body(sources, fps, num_frames)
     duration_s = num_frames / fps
     words, phones = _until(sources.words, duration_s), _until(sources.phones, duration_s)
-    weights = resample_linear(face, face_fps, fps, num_frames)
-    # The low-pass may swing a little over a quick blink; a weight stays what the channel has shown.
-    weights = weights.clamp(face.amin(dim=0), face.amax(dim=0))
-    motion = _beat_full_motion(sources.bvh, joints, sources.motion_fps, fps=fps, num_frames=num_frames)
     emotion = labels_per_frame(sources.emotion, num_frames, fps, default=0, hold=True)
     waveform = resample_audio(sources.waveform, sources.sample_rate, sample_rate)
     return Clip(
@@ -131,8 +165,8 @@ def make_clip(sources: Sources, fps: float, sample_rate: int) -> Clip:
         speaker=sources.speaker,
         fps=fps,
         num_frames=num_frames,
-        motion=motion.numpy(),
-        face=weights.numpy(),
+        motion=motion,
+        face=_face(sources.face, face, face_fps, fps=fps, num_frames=num_frames),
         waveform=_exact_length(waveform, frame_to_sample(num_frames, fps, sample_rate)),
         words=words,
         phones=phones,
@@ -140,8 +174,40 @@ def make_clip(sources: Sources, fps: float, sample_rate: int) -> Clip:
         emotion=emotion.astype(np.int8),
         semantic=labels_per_frame(sources.semantic, num_frames, fps, default=0).astype(np.float32),
         skeleton=skeleton,
-        notices=notices + skeleton_notices,
+        notices=notices + body_notices,
+        motion_layout=motion_layout,
+        face_layout=sources.face.layout if isinstance(sources.face, FaceCodes) else ARKIT_LAYOUT,
+        shape_code=sources.shape_code,
     )
+
+
+def _body(
+    sources: Sources, fps: float, num_frames: int
+) -> tuple[np.ndarray | None, str | None, Skeleton | None, list[str]]:
+    """Motion (T, D), its layout, its skeleton and notices; nothing for a recording of a face alone."""
+    if sources.bvh is not None:
+        skeleton, joints, notices = beat_skeleton(sources.bvh, f"{sources.recording_id}.bvh")
+        motion = _beat_full_motion(sources.bvh, joints, sources.motion_fps, fps=fps, num_frames=num_frames)
+        return motion.numpy(), BEAT_LAYOUT, skeleton, notices
+    if sources.poses is not None:
+        poses = sources.poses
+        turned = resample_axis_angle(poses.axis_angle, poses.fps, fps, num_frames)  # (T, J, 3)
+        translation_cm = resample_linear(poses.translation_cm, poses.fps, fps, num_frames)
+        motion = torch.cat([translation_cm, turned.flatten(1)], dim=1).float()
+        return motion.numpy(), SMPLX_LAYOUT, smplx_skeleton(), []
+    return None, None, None, []
+
+
+def _face(
+    source: ArkitMotion | FaceCodes, values: Tensor, source_fps: float, *, fps: float, num_frames: int
+) -> np.ndarray:
+    """(T, C) float32."""
+    if isinstance(source, FaceCodes):
+        codes = resample_face(values, source.layout, source_fps, target_fps=fps, num_frames=num_frames)
+        return codes.float().numpy()
+    weights = resample_linear(values, source_fps, fps, num_frames)
+    # The low-pass may swing a little over a quick blink; a weight stays what the channel has shown.
+    return weights.clamp(values.amin(dim=0), values.amax(dim=0)).numpy()
 
 
 def beat_skeleton(bvh: BvhMotion, file: str) -> tuple[Skeleton, list[int], list[str]]:

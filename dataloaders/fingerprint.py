@@ -19,7 +19,7 @@ from emage.errors import InputError
 
 # To be raised when a clip comes to hold other values for the same files: caches made before are then not used any more.
 CACHE_VERSION = 1
-_COMMAND_KEYS = ("format", "root", "annotation_root", "cache_dir", "fps", "sample_rate", "speakers")
+_COMMAND_KEYS = ("format", "root", "annotation_root", "cache_dir", "fps", "sample_rate", "audio_track", "speakers")
 _EXAMPLES = 3  # differing recordings that an error names
 
 
@@ -68,12 +68,15 @@ class Fingerprint:
 
 def shaping_config(data_config: DataConfig) -> dict[str, Any]:
     """The settings that shape a cache's values."""
-    return {
+    shaping = {
         "version": CACHE_VERSION,
         "format": data_config.format,
         "fps": float(data_config.fps),
         "sample_rate": int(data_config.sample_rate),
     }
+    if data_config.format == "singinghead":  # the other corpora have one sound, and caches that do not know of the key
+        shaping["audio_track"] = data_config.audio_track
+    return shaping
 
 
 def config_differences(asked: dict[str, Any], found: dict[str, Any]) -> list[str]:
@@ -114,7 +117,7 @@ def build_command(data_config: DataConfig) -> str:
     items = []
     for key in _COMMAND_KEYS:
         value = getattr(data_config, key)
-        if value:
+        if value and (key != "audio_track" or data_config.format == "singinghead"):
             text = f"[{','.join(value)}]" if isinstance(value, list) else str(value)
             items.append(shlex.quote(f"data.{key}={text}"))
     return " ".join(["python tools/build_cache.py", *items])

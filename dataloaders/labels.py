@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
+from emage.emotions import EMOTIONS
 from emage.errors import InputError
 from emage.labels import Interval, label_interval, label_rows, labels_per_frame, read_semantic_txt
 
 __all__ = ["EMOTIONS", "Interval", "emotion_from_take", "labels_per_frame", "read_emotion_csv", "read_semantic_txt"]
 
-EMOTIONS = ("neutral", "happiness", "anger", "sadness", "contempt", "surprise", "fear", "disgust")
 # The last take of each emotion in BEAT's speech recordings; every conversation is neutral.
 _LAST_TAKES = ((64, 0), (72, 1), (80, 2), (86, 3), (94, 4), (102, 5), (110, 6), (118, 7))
 _MISSPELT = frozenset({"00_netural"})  # so in the release

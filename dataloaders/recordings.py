@@ -39,10 +39,13 @@ class RecordingName(NamedTuple):
 
 @dataclass(frozen=True)
 class Recording:
-    """One recording and its files; `paths` lacks the kinds of FILE_KINDS that are not there.
+    """One recording and its files; `paths` lacks those that are not there.
 
     Attributes:
-        subset: the folder (train, val, test) of a corpus that is split on disk, else None.
+        speaker: label of the speaker; where a corpus does not tell, one label stands for all who are not known.
+        take: what numbers the speaker's recordings.
+        paths: by kind, of BEAT those of FILE_KINDS; several recordings may share an archive.
+        subset: the split (train, val, test) of a corpus that is split on disk, else None; other names are in no split.
     """
 
     id: str

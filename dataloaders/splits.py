@@ -123,7 +123,7 @@ def _half_entry(recording_id: str, half: str) -> SplitEntry:
 def _explicit_split(
     lists: dict[str, list[str]], recordings: list[Recording], speakers: list[str]
 ) -> tuple[dict[str, list[SplitEntry]], list[str]]:
-    by_name = {parse_id(recording.id): recording.id for recording in recordings}
+    by_name = {_name_of(recording.id): recording.id for recording in recordings}
     splits: dict[str, list[SplitEntry]] = {}
     notices = []
     for split, ids in lists.items():
@@ -139,7 +139,17 @@ def _explicit_split(
     return splits, notices
 
 
+def _name_of(recording_id: str) -> tuple:
+    """What an id is compared by: its parts, since BEAT spells one name in two ways; another corpus' id as it is."""
+    try:
+        return parse_id(recording_id)
+    except InputError:
+        return (recording_id,)
+
+
 def _listed_entry(key: str, entry_id: str, by_name: dict[tuple, str], speakers: list[str]) -> SplitEntry:
+    if (entry_id,) in by_name:
+        return SplitEntry(entry_id, entry_id)
     try:
         name = parse_id(entry_id)
     except InputError as error:

@@ -14,10 +14,10 @@ from dataloaders.cache import MotionCache
 from dataloaders.cache_format import MOTION_LAYOUT
 from dataloaders.splits import SplitEntry
 from emage.audio import frame_to_sample
-from emage.motion.convert import from_matrices
-from emage.motion.layout import EULER_ORDER, get_layout
+from emage.errors import InputError
+from emage.motion.convert import from_matrices, rotations_to_matrices
+from emage.motion.layout import get_layout
 from emage.motion.resample import frame_count
-from emage.motion.rotation import euler_to_matrix
 from emage.speakers import SpeakerTable
 from emage.vocabulary import PAD, Vocabulary
 
@@ -39,10 +39,12 @@ def frame_range(entry: SplitEntry, num_frames: int, fps: float) -> tuple[int, in
 class LayoutReader:
     """Turns motion as the cache holds it into one layout, joint by joint: a body layout needs no other's rotations."""
 
-    def __init__(self, layout: str) -> None:
-        stored = get_layout(MOTION_LAYOUT)
+    def __init__(self, layout: str, stored: str = MOTION_LAYOUT) -> None:
+        stored = get_layout(stored)
+        self._stored_kind = stored.kind
         self._layout = get_layout(layout)
         columns = stored.joint_columns(self._layout.joints).numpy()
+        assert stored.has_translation, "every body is stored with the place of its root"
         self._translation = np.arange(self._layout.translation_slice.stop)  # of the root; it stands first in both
         self._rotations = columns.reshape(-1, 3)
         self._columns = np.concatenate([self._translation, columns])
@@ -50,15 +52,16 @@ class LayoutReader:
     @property
     def selects(self) -> bool:
         """The layout is a choice of the stored columns."""
-        return self._layout.kind == "euler_deg"
+        return self._layout.kind == self._stored_kind
 
     def __call__(self, motion: np.ndarray) -> np.ndarray:
         """Motion of the cache (..., T, D) in the layout, (..., T, D') float32."""
         if self.selects:
             return motion.take(self._columns, axis=-1)
-        euler_deg = torch.from_numpy(motion.take(self._rotations, axis=-1))  # (..., T, J, 3)
+        rotations = torch.from_numpy(motion.take(self._rotations, axis=-1))  # (..., T, J, 3)
         translation_cm = torch.from_numpy(motion.take(self._translation, axis=-1))
-        return from_matrices(euler_to_matrix(euler_deg, EULER_ORDER), self._layout, translation_cm).numpy()
+        matrices = rotations_to_matrices(rotations, self._stored_kind)
+        return from_matrices(matrices, self._layout, translation_cm).numpy()
 
 
 def word_ids(cache: MotionCache, recording_id: str, vocabulary: Vocabulary) -> np.ndarray:
@@ -96,7 +99,10 @@ class WindowDataset(Dataset[Item]):
         speakers: SpeakerTable,
     ) -> None:
         self._cache = cache
-        self._to_layout = LayoutReader(layout)
+        stored = cache.layouts.get("motion", MOTION_LAYOUT)
+        if stored is None:
+            raise InputError(f"cache {cache.folder}: its recordings have no body; read it by its face (FaceWindows)")
+        self._to_layout = LayoutReader(layout, stored)
         self._window_frames = window_frames
         self._window_samples = frame_to_sample(window_frames, cache.fps, cache.sample_rate)
         self._vocabulary = vocabulary

@@ -1,4 +1,4 @@
-"""The `emage` command: `emage info`, `emage evaluate` and `emage evaluate singinghead`."""
+"""The `emage` command: `emage generate`, `view`, `evaluate`, `convert-face` and `info`."""
 
 import argparse
 import sys
@@ -9,15 +9,20 @@ from torch import nn
 
 from emage import __version__
 from emage.checkpoint import load_bundle
+from emage.commands.generate import add_generate_parser
+from emage.commands.view import add_view_parser
 from emage.config import Config, load_config
 from emage.errors import InputError, one_line_errors
 from emage.evaluation.command import add_folder_arguments
+from emage.face_conversion import add_convert_face_parser
 from emage.generation import checkpoint_in
 from emage.models import MODELS
 from emage.singinghead_suite.command import add_singinghead_parser
 from emage.tokenizers import planned_tokenizers
 
 EXAMPLES = """examples:
+  emage generate speech.wav --checkpoint runs/demo/camn/best --out out
+  emage view out/speech.bvh --audio speech.wav
   emage info configs/beat/camn.yaml
   emage info runs/demo/camn/best
   emage evaluate --generated my_system --reference real --audio real/wav
@@ -93,6 +98,8 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    add_generate_parser(commands)
+    add_view_parser(commands)
     info = commands.add_parser(
         "info",
         help="what a checkpoint or config holds: model, layout, fps, parameters, corpus, steps",
@@ -106,6 +113,7 @@ def main(argv: list[str] | None = None) -> int:
     )
     add_folder_arguments(evaluate)
     add_singinghead_parser(evaluate.add_subparsers(dest="suite", required=False, metavar="SUITE"))
+    add_convert_face_parser(commands)
     arguments = parser.parse_args(argv)
     return arguments.run(arguments)
 

@@ -3,7 +3,7 @@
 Shapes: T frames, S samples, J joints, D columns of the model's layout, P values of a part.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -152,7 +152,7 @@ class Completer:
         there: Mapping[str, bool],
         given: Given,
         skeleton: Skeleton,
-        seed: int,
+        seed: int | Sequence[int],
         options: GenerationConfig,
     ) -> tuple[Tensor, Tensor | None]:
         """Motion (T, D) and face (T, 51) of a stretch of speech, on the CPU.
@@ -183,7 +183,7 @@ class Completer:
         decoder = CodeDecoder(
             self.model, options, window_frames=data.window_frames, fps=data.fps, sample_rate=data.sample_rate
         )
-        decoded = self.model.tokenizer.decode(decoder.decode(request, seed), num_frames)
+        decoded = self.model.tokenizer.decode_latents(decoder.decode(request, seed), num_frames)
         motion = decoded.motion[0].float().cpu()
         still = convert(self.mean_pose, "beat_full", self.layout).expand_as(motion)
         motion = torch.where(column_mask(self.made.expand(num_frames, -1), self.layout), motion, still)

@@ -27,8 +27,9 @@ from emage.config_models import (
     MotionVQVAELossConfig,
 )
 from emage.errors import InputError
+from emage.face_config import MixtureConfig
 
-DATA_FORMATS = ("raw", "beat_cache")
+DATA_FORMATS = ("raw", "beat_cache", "beat2", "emoca", "singinghead")
 PRECISIONS = ("no", "bf16")
 
 __all__ = [
@@ -69,12 +70,13 @@ class SplitsConfig:
 class DataConfig:
     """Where the corpus lies and how it is read."""
 
-    format: str = "raw"  # raw: <root>/<speaker>/<id>.*; beat_cache: the reference's own tree
+    format: str = "raw"  # raw: <root>/<speaker>/<id>.*; beat_cache: the reference's own tree; the others: docs/data.md
     root: str = ""
     annotation_root: str = ""  # a second tree with the csv and txt files, if they lie apart
     cache_dir: str = ""
     fps: float = 15.0
     sample_rate: int = 16000
+    audio_track: str = "vocals"  # of singinghead: vocals, accompaniment or mix
     speakers: list[str] = field(default_factory=list)  # speaker ids as in the file names; empty: all
     splits: SplitsConfig = field(default_factory=SplitsConfig)
     window_frames: int = 34
@@ -83,6 +85,7 @@ class DataConfig:
 
     def __post_init__(self) -> None:
         choice("data.format", self.format, DATA_FORMATS)
+        choice("data.audio_track", self.audio_track, ("vocals", "accompaniment", "mix"))
         at_least("data.fps", self.fps, 1)
         at_least("data.sample_rate", self.sample_rate, 1000)
         at_least("data.window_frames", self.window_frames, 2)
@@ -160,7 +163,7 @@ class GenerationConfig:
 
     steps: int = 8  # 1: all codes in one pass
     temperature: float = 1.0  # 0: the most probable code
-    residual_temperature: float = 0.0  # of the levels behind the first, which hold the details
+    residual_temperature: float = 0.0  # of the levels behind the first, which hold the details; 0: their expectation
     guidance: float = 1.0  # 1: none; above, the speech counts for more
     order_noise: float = 4.0  # 0: the surest codes are fixed first; large: in random order
     window_frames: int = 0  # of the overlapping windows; 0: as in training
@@ -186,6 +189,7 @@ class Config:
     loss: Any = None  # the weights that belong to it
     metrics: MetricsConfig = field(default_factory=MetricsConfig)
     generation: GenerationConfig = field(default_factory=GenerationConfig)
+    mixture: MixtureConfig = field(default_factory=MixtureConfig)  # of the face trunk: further corpora
     seed: int = 0
     output_dir: str = ""
     num_processes: int = 0  # how many processes the run must have; 0: as many as the launcher starts

@@ -5,6 +5,7 @@ from typing import Any
 
 from emage.config_checks import at_least, choice, share
 from emage.errors import InputError
+from emage.face_config import FaceConfig, FaceLossConfig
 
 
 def _check_sizes(model: Any, *names: str) -> None:
@@ -221,4 +222,5 @@ MODEL_CONFIGS: dict[str, tuple[type, type]] = {
     "vqvae": (MotionVQVAEConfig, MotionVQVAELossConfig),
     "camn": (CaMNConfig, CaMNLossConfig),
     "masked_transformer": (MaskedTransformerConfig, MaskedTransformerLossConfig),
+    "face": (FaceConfig, FaceLossConfig),
 }

@@ -6,11 +6,12 @@ decoding step. So windows agree, and nothing has to be glued. Memory grows with 
 
 Every draw belongs to (seed, step of the sequence, decoding step): the same seed gives the same codes.
 
-Shapes: T frames, N steps of the whole, W steps of a window, B windows at a time, Q levels, K codebook entries, C channels.
+Shapes: T frames, N steps of the whole, W steps of a window, B windows at a time, M steps that are drawn at once,
+Q levels, K codebook entries, C channels.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -106,27 +107,30 @@ class CodeDecoder:
         self.levels = {part: model.tokenizer.vqvaes[part].num_quantizers for part in model.parts}
 
     @torch.no_grad()
-    def decode(self, request: Request, seed: int) -> dict[str, Tensor]:
-        """The codes of all parts, (1, N, Q) int64 each, N = T / downsample rounded up."""
+    def decode(self, request: Request, seed: int | Sequence[int]) -> dict[str, Tensor]:
+        """The latents of all parts, (1, N, C) each, N = T / downsample rounded up, for `MotionTokenizer.decode_latents`."""
         num_steps = -(-len(request.words) // self.downsample)
         spans = plan_windows(num_steps, self.window, self.options.context)
         batches = [spans[k : k + WINDOWS_AT_ONCE] for k in range(0, len(spans), WINDOWS_AT_ONCE)]
         request = self._padded(request, num_steps)
         conditions = [self._conditions(request, batch) for batch in batches]
         device = request.words.device
-        codes = {part: torch.zeros(num_steps, q, dtype=torch.long, device=device) for part, q in self.levels.items()}
+        latents = {
+            part: torch.zeros(num_steps, self.model.tokenizer.vqvaes[part].code_dim, device=device)
+            for part in self.levels
+        }
         known = {part: torch.zeros(num_steps, dtype=torch.bool, device=device) for part in self.levels}
         draws = self._draws(seed, num_steps)
         for step in range(self.options.steps):
             chances = torch.from_numpy(draws[:, step]).to(device)  # (N, parts, levels + 1)
             surest = {part: torch.zeros(num_steps, device=device) for part in self.levels}
-            drawn = {part: value.clone() for part, value in codes.items()}
+            drawn = {part: value.clone() for part, value in latents.items()}
             for batch, condition in zip(batches, conditions, strict=True):
-                self._draw(batch, condition, codes, known, chances, drawn, surest)
-            self._fix(step, codes, known, chances, drawn, surest)
-        return {part: value[None] for part, value in codes.items()}
+                self._draw(batch, condition, latents, known, chances, drawn, surest)
+            self._fix(step, latents, known, chances, drawn, surest)
+        return {part: value[None] for part, value in latents.items()}
 
-    def _draws(self, seed: int, num_steps: int) -> np.ndarray:
+    def _draws(self, seed: int | Sequence[int], num_steps: int) -> np.ndarray:
         """(N, decoding steps, parts, levels + 1) numbers in [0, 1): those of a step do not depend on what follows it."""
         shape = (num_steps, self.options.steps, len(self.levels), max(self.levels.values()) + 1)
         return np.random.default_rng(seed).random(shape, dtype=np.float32)
@@ -192,7 +196,7 @@ class CodeDecoder:
         self,
         spans: list[Span],
         conditions: list[Tensor],
-        codes: dict[str, Tensor],
+        latents: dict[str, Tensor],
         known: dict[str, Tensor],
         chances: Tensor,
         drawn: dict[str, Tensor],
@@ -202,7 +206,7 @@ class CodeDecoder:
         steps = torch.stack([torch.arange(span.start, span.stop) for span in spans])  # (B, W)
         own = torch.stack([(row >= s.first) & (row < s.last) for row, s in zip(steps, spans, strict=True)])
         steps, own = steps.to(chances.device), own.to(chances.device)
-        shown = {part: value[steps] for part, value in codes.items()}
+        shown = {part: value[steps] for part, value in latents.items()}
         is_known = {part: value[steps] for part, value in known.items()}
         states = [self.model.states(condition, shown, is_known) for condition in conditions]
         for number, part in enumerate(self.levels):
@@ -210,36 +214,31 @@ class CodeDecoder:
             if not wanted.any():
                 continue
             places = steps[wanted]  # (M,)
-            below, log_probability = self._draw_levels(
+            drawn[part][places], surest[part][places] = self._draw_levels(
                 part, [state[part][wanted] for state in states], chances[places, number]
             )
-            drawn[part][places] = below
-            surest[part][places] = log_probability
 
     def _draw_levels(self, part: str, states: list[Tensor], chances: Tensor) -> tuple[Tensor, Tensor]:
-        """(M, C) states, (M, levels + 1) chances -> codes (M, Q) and their mean log probability (M,)."""
+        """(M, C') states, (M, levels + 1) chances -> latents (M, C) and the log probability of their first level (M,)."""
         options, head = self.options, self.model.heads[part]
-        below = torch.zeros(len(chances), 0, dtype=torch.long, device=chances.device)
-        total = torch.zeros(len(chances), device=chances.device)
+        latents: Tensor | None = None
+        first = torch.zeros(len(chances), device=chances.device)
         for level in range(self.levels[part]):
-            logits = [head.level(state, below) for state in states]  # (M, K) each
+            logits = [head.level(level, state, latents) for state in states]  # (M, K) each
             mixed = logits[0] if len(logits) == 1 else logits[1] + options.guidance * (logits[0] - logits[1])
-            log_probability = mixed.log_softmax(dim=-1)
-            temperature = options.residual_temperature if level else options.temperature
-            if temperature == 0:
-                code = mixed.argmax(dim=-1)
+            if level and options.residual_temperature == 0:
+                entry = mixed.softmax(dim=-1) @ head.entries(level)
             else:
-                sums = (mixed / temperature).softmax(dim=-1).cumsum(dim=-1)
-                code = torch.searchsorted(sums, chances[:, level, None] * sums[:, -1:], right=True)[:, 0]
-                code = code.clamp(max=mixed.shape[-1] - 1)
-            below = torch.cat([below, code[:, None]], dim=1)
-            total = total + log_probability.gather(1, code[:, None])[:, 0]
-        return below, total / self.levels[part]
+                code = _choose(mixed, options.residual_temperature if level else options.temperature, chances[:, level])
+                entry = head.entries(level)[code]
+                first = first if level else mixed.log_softmax(dim=-1).gather(1, code[:, None])[:, 0]
+            latents = entry if latents is None else latents + entry
+        return latents, first
 
     def _fix(
         self,
         step: int,
-        codes: dict[str, Tensor],
+        latents: dict[str, Tensor],
         known: dict[str, Tensor],
         chances: Tensor,
         drawn: dict[str, Tensor],
@@ -259,5 +258,14 @@ class CodeDecoder:
             noise = -(-uniform.log()).log() * self.options.order_noise * left
             order = (surest[part] + noise).masked_fill(known[part], math.inf)  # what is known stays known
             chosen = order.topk(max(wanted, 1)).indices
-            codes[part][chosen] = torch.where(known[part][chosen, None], codes[part][chosen], drawn[part][chosen])
+            latents[part][chosen] = torch.where(known[part][chosen, None], latents[part][chosen], drawn[part][chosen])
             known[part][chosen] = True
+
+
+def _choose(logits: Tensor, temperature: float, chances: Tensor) -> Tensor:
+    """Codes (M,) of logits (M, K) by one chance each, (M,) in [0, 1); temperature 0 takes the most probable one."""
+    if temperature == 0:
+        return logits.argmax(dim=-1)
+    sums = (logits / temperature).softmax(dim=-1).cumsum(dim=-1)
+    codes = torch.searchsorted(sums, chances[:, None] * sums[:, -1:], right=True)[:, 0]
+    return codes.clamp(max=logits.shape[-1] - 1)

@@ -80,7 +80,7 @@ class Generator:
         face: ArrayLike | None = None,
         given: Given | None = None,
         without: Sequence[str] = (),
-        seed: int = 0,
+        seed: int | Sequence[int] = 0,
         options: GenerationConfig | None = None,
     ) -> Performance:
         """Makes the motion (and the face, if the model predicts it) that goes with a stretch of speech.
@@ -189,6 +189,11 @@ class Generator:
     def takes_face(self) -> bool:
         """Whether the captured face is an input; it is then handed on, and not a prediction."""
         return getattr(self.bundle.config.model, "face_input", False)
+
+    @property
+    def draws(self) -> bool:
+        """Whether the result depends on a seed and on options of decoding."""
+        return self.completer is not None
 
     @property
     def seed_frames(self) -> int:

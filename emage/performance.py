@@ -3,11 +3,15 @@
 Shapes: T frames, D columns of the motion layout.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
+from emage.motion import rotation
+from emage.motion.layout import EULER_ORDER, get_layout
+from emage.motion.resample import frame_count, resample_euler, resample_linear, resample_quat
 from emage.motion.skeleton import Skeleton
 
 
@@ -52,15 +56,65 @@ class Performance:
         """N frames at rate r last N / r seconds."""
         return self.num_frames / self.fps
 
-    def save_bvh(self, path: str | Path) -> None:
-        """Writes the motion as a BVH file with the Frame Time of its own fps; see `emage.export`."""
-        # A result knows its writers only when asked: the one upward import of the house.
+    def resample(self, fps: float, num_frames: int | None = None) -> "Performance":
+        """The same movement at another frame rate: rotations on the sphere (slerp), never as Euler angles.
+
+        Args:
+            fps: frames per second asked for.
+            num_frames: frames asked for; None: those of the duration, round(duration_s * fps).
+
+        Raises:
+            InputError: if there are no frames or the rate is not positive.
+        """
+        num_frames = frame_count(self.duration_s, fps) if num_frames is None else num_frames
+        layout = get_layout(self.layout)
+        turns = self.motion[:, layout.rotation_slice].unflatten(1, (layout.num_joints, layout.values_per_joint))
+        if layout.kind == "euler_deg":
+            turns = resample_euler(turns, EULER_ORDER, self.fps, target_fps=fps, num_frames=num_frames)
+        else:
+            quaternions = rotation.matrix_to_quat(rotation.rot6d_to_matrix(turns))
+            quaternions = resample_quat(quaternions, self.fps, fps, num_frames)
+            turns = rotation.matrix_to_rot6d(rotation.quat_to_matrix(quaternions))
+        moved = resample_linear(self.motion[:, layout.translation_slice], self.fps, fps, num_frames)
+        face = None if self.face is None else resample_linear(self.face, self.fps, fps, num_frames)
+        return replace(self, motion=torch.cat([moved, turns.flatten(1)], dim=1), face=face, fps=fps)
+
+    # A result knows its writers only when asked: the one upward import of the house.
+
+    def save_bvh(
+        self,
+        path: str | Path,
+        *,
+        unit: str = "cm",
+        up: str = "y",
+        root_motion: bool = True,
+        t_pose: bool = False,
+    ) -> None:
+        """Writes the motion as BVH with the Frame Time of its own fps; options as `emage.export.write_performance_bvh`."""
         from emage.export import write_performance_bvh
 
-        write_performance_bvh(self, path)
+        write_performance_bvh(self, path, unit=unit, up=up, root_motion=root_motion, t_pose=t_pose)
 
     def save_arkit_json(self, path: str | Path) -> None:
         """Writes the face as ARKit json in BEAT's layout; see `emage.export`."""
         from emage.export import write_performance_arkit_json
 
         write_performance_arkit_json(self, path)
+
+    def save_livelink_csv(self, path: str | Path) -> None:
+        """Writes the face as csv of the Live Link Face app; see `emage.export`."""
+        from emage.export import write_performance_livelink_csv
+
+        write_performance_livelink_csv(self, path)
+
+    def save_npz(self, path: str | Path) -> None:
+        """Writes motion, face and skeleton as named arrays; see `emage.performance_file`."""
+        from emage.export import write_performance_npz
+
+        write_performance_npz(self, path)
+
+    def save_smplx_npz(self, path: str | Path, expression_matrix: Tensor | None = None) -> None:
+        """Writes an SMPL-X motion in BEAT2's layout; see `emage.export.performance_to_smplx`."""
+        from emage.export import write_performance_smplx_npz
+
+        write_performance_smplx_npz(self, path, expression_matrix)

@@ -24,3 +24,15 @@ def beat_sample() -> Path:
     if not folder.is_dir():
         pytest.skip("the real BEAT recording does not lie beside the project")
     return folder
+
+
+@pytest.fixture(scope="session")
+def shared_data():
+    """Gives the folder of a real sample by its name, e.g. "emoca_sample"; the test is skipped where it is absent."""
+
+    def folder(name: str) -> Path:
+        if not (SHARED_DATA / name).is_dir():
+            pytest.skip(f"{name} does not lie beside the project")
+        return SHARED_DATA / name
+
+    return folder

@@ -52,6 +52,16 @@ def test_another_rate_keeps_pitch_length_and_phase(tmp_path, source_rate, ending
     np.testing.assert_allclose(waveform[middle], tone(440, 1.2345)[: len(waveform)][middle], atol=2e-3)
 
 
+def test_a_file_read_in_blocks_is_the_file_read_at_once(tmp_path):
+    samples = np.random.default_rng(0).normal(0, 0.1, 45 * 8000).astype(np.float32)  # two blocks and a part
+    soundfile.write(tmp_path / "a.wav", samples, 8000, subtype="FLOAT")
+    assert np.array_equal(read_audio(tmp_path / "a.wav", 8000), samples)
+    whole = resample_audio(samples, 8000, 11025)
+    in_blocks = read_audio(tmp_path / "a.wav", 11025)
+    assert len(in_blocks) == len(whole) == 45 * 11025
+    assert np.abs(in_blocks - whole).max() < 1e-4
+
+
 def test_resampling_does_not_alias():
     high = tone(9500, 1.0, 48000)  # above what 16 kHz can hold
     assert np.abs(resample_audio(high, 48000, RATE)[500:-500]).max() < 1e-3

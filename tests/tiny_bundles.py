@@ -134,6 +134,7 @@ def masked_bundle(*, steps: int = 5, speakers: Iterable[str] = ("2", "4"), fps: 
         Config(data=DataConfig(fps=fps, window_frames=32), model=network, loss=MaskedTransformerLossConfig())
     )
     bundle = _bundle(config, steps, speakers)
+    bundle.vocabulary = Vocabulary(WORDS, first_bucket=network.num_words, num_buckets=network.word_buckets)
     bundle.model.tokenizer.load_state_dict(load_tokenizer(network.tokenizers).tokenizer.state_dict())
     return bundle
 

@@ -3,6 +3,8 @@
 `data`: how long a cache takes to build, how large it is and how fast windows come out of it, beside the reference's way
 (pickled overlapping windows, built here by its own steps), in one run on one core. It runs on `data.root=DIR`, else on
 the real recording in ../shared/data/beat_sample if that is there, else on a recording that it makes itself.
+`corpora`: how fast the corpora of faces go into their caches and mixed windows out of them, on sets that it makes.
+`metrics`: the time that each metric takes.
 """
 
 import argparse
@@ -22,7 +24,10 @@ import numpy as np
 import soundfile
 import textgrid
 import torch
+from benchmark_corpora import measure_corpora
+from benchmark_generation import measure_generation, measure_training
 from benchmark_metrics import measure_metrics
+from benchmark_report import measure_report
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
@@ -47,9 +52,13 @@ EXAMPLE = """
 examples:
   python tools/benchmark.py data
   python tools/benchmark.py data data.root=DIR --recordings 12 --seconds 5
+  python tools/benchmark.py corpora
   python tools/benchmark.py metrics
+  python tools/benchmark.py generate
+  python tools/benchmark.py train --batch-size 8 --frames 64
 """
 ROOT = Path(__file__).resolve().parents[1]
+FULL_SIZE_CONFIG = ROOT / "configs" / "beat" / "masked_transformer.yaml"
 DEFAULT_CONFIG = ROOT / "configs" / "demo" / "motion_autoencoder.yaml"
 REAL_RECORDING = ROOT.parent / "shared" / "data" / "beat_sample"
 BATCH_SIZE = 64
@@ -63,7 +72,19 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, epilog=EXAMPLE, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("what", choices=["data", "metrics"], help="what to measure")
+    parser.add_argument("what", choices=["data", "corpora", "metrics", "generate", "train"], help="what to measure")
+    parser.add_argument(
+        "-c",
+        "--config",
+        type=Path,
+        default=FULL_SIZE_CONFIG,
+        metavar="FILE",
+        help="generate, train; default %(default)s",
+    )
+    parser.add_argument("--threads", type=int, default=2, help="generate, train: of torch; default %(default)s")
+    parser.add_argument("--batch-size", type=int, default=8, help="train: windows a step; default %(default)s")
+    parser.add_argument("--frames", type=int, default=64, help="train: of a window; default %(default)s")
+    parser.add_argument("--steps", type=int, default=5, help="train: steps that are timed; default %(default)s")
     parser.add_argument(
         "--recordings", type=int, default=6, metavar="N", help="how many; fewer are repeated under new names"
     )
@@ -71,8 +92,22 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("overrides", nargs="*", metavar="data.KEY=VALUE", help="e.g. data.root=DIR")
     arguments = parser.parse_intermixed_args(argv)
     torch.set_num_threads(1)
+    if arguments.what == "generate":
+        made = measure_generation(arguments.config, seconds=60.0, threads=arguments.threads, speech=REAL_RECORDING)
+        print(json.dumps(made | {"limits": {"one_pass_seconds": 2, "8_steps_seconds": 8, "memory_gb": 2}}, indent=1))
+        return 0
+    if arguments.what == "train":
+        sizes = {"batch_size": arguments.batch_size, "frames": arguments.frames, "steps": arguments.steps}
+        made = measure_training(arguments.config, threads=arguments.threads, **sizes)
+        print(json.dumps(made | {"limits": {"seconds_per_step": 3, "memory_gb": 3}}, indent=1))
+        return 0
     if arguments.what == "metrics":
-        print(json.dumps(measure_metrics(), indent=1))
+        limits = {"seconds_fgd_bc_kinematics": 30, "peak_memory_mb": 1000, "report_seconds": 180}
+        print(json.dumps({"metrics": measure_metrics(), "report": measure_report(), "limits": limits}, indent=1))
+        return 0
+    if arguments.what == "corpora":
+        with tempfile.TemporaryDirectory(prefix="benchmark_") as folder:
+            print(json.dumps(measure_corpora(Path(folder), seconds=arguments.seconds), indent=1))
         return 0
     given_root = any(item.startswith("data.root=") for item in arguments.overrides)
     config = load_config(DEFAULT_CONFIG, arguments.overrides).data

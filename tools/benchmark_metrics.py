@@ -64,9 +64,9 @@ def measure_metrics(
         torch.manual_seed(0)
         metrics["fgd_network"] = FGD(MotionAutoencoder(MotionAutoencoderConfig()).eval())
     with _timed(seconds, "fgd_windows"):
-        space = principal_windows(_rot6d(recording.reference) for recording in _recordings(count, recording_s, fps))
+        space = principal_windows(_rot6d(recording.reference) for recording in made_recordings(count, recording_s, fps))
     metrics["fgd_windows"] = FGD(space)
-    for recording in _recordings(count, recording_s, fps):
+    for recording in made_recordings(count, recording_s, fps):
         _score(recording, metrics, seconds, fps)
     results = {}
     for name, metric in metrics.items():
@@ -103,7 +103,7 @@ def _score(recording: Recording, metrics: dict[str, Any], seconds: dict[str, flo
         metrics["beat_align"].update_positions(positions_cm[0], recording.waveform, joint_names=BEAT_JOINTS)
 
 
-def _recordings(count: int, recording_s: float, fps: float) -> Iterator[Recording]:
+def made_recordings(count: int, recording_s: float, fps: float) -> Iterator[Recording]:
     """Smooth made-up motion and bursts of noise, one recording after the other; each time the same."""
     num_frames = round(recording_s * fps)
     for number in range(count):
@@ -146,7 +146,7 @@ def _positions_cm(motion: Tensor) -> np.ndarray:
 def _warm_up(fps: float) -> None:
     """The first call of librosa and of the linear algebra pays for compiling: no cost per hour."""
     metric = BeatAlign("corrected", fps, SAMPLE_RATE)
-    recording = next(_recordings(1, 5.0, fps))
+    recording = next(made_recordings(1, 5.0, fps))
     metric.update_positions(_positions_cm(recording.generated), recording.waveform, joint_names=BEAT_JOINTS)
     nn.Linear(8, 8)(torch.linalg.eigh(torch.eye(8))[1])
 

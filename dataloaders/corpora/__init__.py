@@ -3,7 +3,7 @@
 from typing import Protocol
 
 from dataloaders.clip import Sources
-from dataloaders.corpora import beat, beat_cache
+from dataloaders.corpora import beat, beat2, beat_cache, emoca, singinghead
 from dataloaders.recordings import Recording
 from emage.config import DataConfig
 
@@ -18,4 +18,16 @@ class Corpus(Protocol):
         """Reads all files of one recording; a fault is an InputError that names the file."""
 
 
-DATASETS: dict[str, Corpus] = {"raw": beat, "beat_cache": beat_cache}
+DATASETS: dict[str, Corpus] = {
+    "raw": beat,
+    "beat_cache": beat_cache,
+    "beat2": beat2,
+    "emoca": emoca,
+    "singinghead": singinghead,
+}
+
+
+def corpus_notices(recordings: list[Recording], data_config: DataConfig) -> list[str]:
+    """What is odd about a corpus as a whole, not about one recording; a module without such checks has none."""
+    check = getattr(DATASETS[data_config.format], "corpus_notices", None)
+    return check(recordings, data_config) if check else []

@@ -27,6 +27,7 @@ from pathlib import Path
 
 import torch
 
+from dataloaders.corpora import synthetic_faces
 from dataloaders.corpora.synthetic_causes import CauseEvent, write_causes
 from dataloaders.corpora.synthetic_face import FACE_FPS, Face, make_face
 from dataloaders.corpora.synthetic_files import write_emotion_csv, write_semantic_txt, write_textgrid, write_wav
@@ -108,12 +109,15 @@ def write_recording(folder: Path, plan: RecordingPlan, *, recording: MadeRecordi
     write_causes(path[".causes.json"], plan.id, events=recording.events)
 
 
-def make_corpus(out: str | Path, arguments: CorpusArguments, *, num_processes: int = DEFAULT_PROCESSES) -> CorpusReport:
+def make_corpus(
+    out: str | Path, arguments: CorpusArguments, *, layout: str = "beat", num_processes: int = DEFAULT_PROCESSES
+) -> CorpusReport:
     """Makes the corpus, or what is still missing of it, and logs its progress.
 
     Args:
-        out: its root; `<out>/<speaker>/<id>.*` and `<out>/corpus.json` are written.
+        out: its root; `<out>/<speaker>/<id>.*` (or what the layout has) and `<out>/corpus.json` are written.
         arguments: what to make.
+        layout: beat, or one of `synthetic_faces.LAYOUTS`.
         num_processes: at least 1; each makes its own recordings.
 
     Raises:
@@ -123,25 +127,34 @@ def make_corpus(out: str | Path, arguments: CorpusArguments, *, num_processes: i
     if num_processes < 1:
         raise InputError(f"--processes: got {num_processes}; at least one is needed")
     out = Path(out)
+    plans = plan_recordings(arguments) if layout == "beat" else synthetic_faces.face_plans(layout, arguments)
     find_espeak()
-    _claim_folder(out, arguments)
-    plans = plan_recordings(arguments)
-    missing = [
-        plan for plan in plans if not all((out / plan.speaker / f"{plan.id}{ending}").is_file() for ending in ENDINGS)
-    ]
+    _claim_folder(out, arguments, layout)
+    missing = [plan for plan in plans if not _is_there(out, plan, layout, arguments)]
     found = len(plans) - len(missing)
     if found:
         logger.info("%s: %d of %d recordings are there", out, found, len(plans))
     report_every = max(1, len(plans) // 10)
-    for done, _ in enumerate(_make_all(out, missing, num_processes), start=found + 1):
+    jobs = [(out, plan, layout, arguments) for plan in missing]
+    for done, _ in enumerate(_make_all(jobs, num_processes), start=found + 1):
         if done % report_every == 0 or done == len(plans):
             logger.info("made recording %d of %d, %.0f s", done, len(plans), time.monotonic() - start_s)
+    if layout != "beat":
+        synthetic_faces.finish(out, layout, arguments)
     return CorpusReport(len(missing), found, time.monotonic() - start_s)
 
 
-def _make_all(out: Path, plans: list[RecordingPlan], num_processes: int) -> Iterator[str]:
+def _is_there(out: Path, plan: RecordingPlan, layout: str, arguments: CorpusArguments) -> bool:
+    if layout != "beat":
+        return synthetic_faces.is_there(out, layout, plan, arguments)
+    return all((out / plan.speaker / f"{plan.id}{ending}").is_file() for ending in ENDINGS)
+
+
+Job = tuple[Path, RecordingPlan, str, CorpusArguments]
+
+
+def _make_all(jobs: list[Job], num_processes: int) -> Iterator[str]:
     """Ids of the recordings as they get ready."""
-    jobs = [(out, plan) for plan in plans]
     if num_processes == 1 or len(jobs) < 2:
         yield from map(_make_one, jobs)
         return
@@ -152,19 +165,24 @@ def _make_all(out: Path, plans: list[RecordingPlan], num_processes: int) -> Iter
             yield from pool.map(_make_one, jobs)
     except BrokenProcessPool as error:
         raise InputError(
-            f"{out}: a process was killed, perhaps for want of memory; run the same command again to go on"
+            f"{jobs[0][0]}: a process was killed, perhaps for want of memory; run the same command again to go on"
         ) from error
 
 
-def _make_one(job: tuple[Path, RecordingPlan]) -> str:
-    out, plan = job
-    write_recording(out / plan.speaker, plan, recording=make_recording(plan))
+def _make_one(job: Job) -> str:
+    out, plan, layout, arguments = job
+    if layout == "beat":
+        write_recording(out / plan.speaker, plan, recording=make_recording(plan))
+    else:
+        synthetic_faces.write_face(out, layout, plan, arguments)
     return plan.id
 
 
-def _claim_folder(out: Path, arguments: CorpusArguments) -> None:
+def _claim_folder(out: Path, arguments: CorpusArguments, layout: str) -> None:
     """Notes the arguments in a new folder; in an old one they must be the same."""
     wanted = {"rules_version": RULES_VERSION, **dataclasses.asdict(arguments)}
+    if layout != "beat":
+        wanted["layout"] = layout
     path = out / ARGUMENTS_FILE
     if out.exists() and not out.is_dir():
         raise InputError(f"{out}: is a file; give another --out")
@@ -174,7 +192,9 @@ def _claim_folder(out: Path, arguments: CorpusArguments) -> None:
         except ValueError as error:
             raise InputError(f"{path}: not valid json: {error}; delete {out} or give another --out") from error
         differs = [
-            f"{key} {noted.get(key)!r}, now {value!r}" for key, value in wanted.items() if noted.get(key) != value
+            f"{key} {noted.get(key)!r}, now {wanted.get(key)!r}"
+            for key in (*wanted, *(key for key in noted if key not in wanted))
+            if noted.get(key) != wanted.get(key)
         ]
         if differs:
             raise InputError(

@@ -16,7 +16,7 @@ from emage.evaluation.scoring import Evaluation, Options
 from emage.evaluation.write import FILES
 
 EXIT_LEFT_OUT = 3  # as tools/build_cache.py: done, but not with everything
-DEFAULT_OUT = "evaluation"
+DEFAULT_OUT = "runs/evaluation"
 SHOWN_ROWS = 12
 EXAMPLES = """examples:
   emage evaluate --generated my_system --reference real --audio real/wav

@@ -18,6 +18,7 @@ import torch
 from emage.evaluation.store import REFERENCE, Sound, Store
 from emage.evaluation.systems import Plan, SystemScores
 from emage.evaluation.take import Take
+from emage.metrics.fgd import GaussianSummary
 from emage.motion import rotation
 
 GROUND_TRUTH, MISMATCHED, MEAN_POSE, SHUFFLED = "ground_truth", "mismatched_audio", "mean_pose", "time_shuffled"
@@ -78,27 +79,37 @@ class Controls:
         self._store, self._seed, self._impostors = store, seed, impostors
         self._pose = mean_pose(store.references()) if impostors else None
 
-    def update(self, recording_id: str, system: str, *, alone: Sound | None = None) -> None:
+    def update(
+        self,
+        recording_id: str,
+        system: str,
+        real_windows: dict[str, GaussianSummary | None],
+        *,
+        alone: Sound | None = None,
+    ) -> None:
         """Adds a recording.
 
         Args:
             recording_id: its name.
             system: whose motion is put beside another sound.
+            real_windows: what `Plan.real_windows` made of the real take.
             alone: its sound moved by half its length, where there is no other recording.
         """
         store, key = self._store, recording_id
         reference, sound = store.take(key, REFERENCE), store.sound(key)
-        self.scores[GROUND_TRUTH].update(key, reference, reference, sound)
+        known = {"real_windows": real_windows}
+        self.scores[GROUND_TRUTH].update(key, reference, reference, sound, **known)
         if not self._impostors:
             return
-        self.scores[MEAN_POSE].update(key, still(self._pose, reference), reference, sound)
-        self.scores[SHUFFLED].update(key, shuffled(reference, self._seed), reference, sound)
+        self.scores[MEAN_POSE].update(key, still(self._pose, reference), reference, sound, **known)
+        self.scores[SHUFFLED].update(key, shuffled(reference, self._seed), reference, sound, **known)
         borders = store.border_frames(key)
         donor = store.donor(key)
         if donor is not None:
-            self.scores[MISMATCHED].update(key, store.take(donor, system), reference, sound, border_frames=borders)
+            given = store.take(donor, system)
+            self.scores[MISMATCHED].update(key, given, reference, sound, border_frames=borders, **known)
         elif alone is not None:
             generated = store.take(key, system)
             self.scores[MISMATCHED].update(
-                key, generated, reference, alone, followed=half_turned(reference), border_frames=borders
+                key, generated, reference, alone, followed=half_turned(reference), border_frames=borders, **known
             )

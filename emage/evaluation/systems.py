@@ -26,6 +26,7 @@ from emage.metrics import (
 )
 from emage.metrics.beat_align import POSITION_JOINTS
 from emage.metrics.beat_published import BEAT_JOINT, emage2024_joints
+from emage.metrics.fgd import GaussianSummary
 from emage.metrics.fgd_windows import PrincipalWindows
 from emage.motion.contact import CONTACT_JOINTS
 from emage.motion.layout import LAYOUTS
@@ -33,6 +34,8 @@ from emage.motion.layout import LAYOUTS
 BEAT_VARIANTS = {"beat_align": "corrected", "beat_align_emage2024": "emage2024", "beat_align_beat2022": "beat2022"}
 EMAGE_MASK_S = 2.0  # cut off at both ends: 60 frames at 30 fps, as published
 BEAT_141 = LAYOUTS["beat_141"]
+# FGD -> the array of a take that its windows are cut from.
+WINDOW_ARRAYS = {"fgd_network": "network", "fgd_rot6d": "window_rot6d", "fgd_raw": "window_cm"}
 
 
 @dataclass
@@ -105,12 +108,22 @@ class Plan:
             more = f" and {len(missing) - 2} more" if len(missing) > 2 else ""
             self.reasons["l1_diversity_beat2022"] = f"the files lack {', '.join(missing[:2])}{more} of beat_141"
 
+    def distances(self) -> dict[str, FGD]:
+        """An empty FGD on each space of features."""
+        made = {name: FGD(space, WINDOW_FRAMES, STRIDE_FRAMES) for name, space in self.spaces.items()}
+        return made if self.network is None else {**made, "fgd_network": self.network.metric()}
+
+    def real_windows(self, reference: Take) -> dict[str, GaussianSummary | None]:
+        """The features of a real take, found once for all systems."""
+        found = {}
+        for name, distance in self.distances().items():
+            array = getattr(reference, WINDOW_ARRAYS[name])
+            found[name] = None if array is None else distance.summary(array)
+        return found
+
     def metrics(self) -> dict[str, Any]:
         """An empty object of each metric that is taken."""
-        made: dict[str, Any] = {name: FGD(space, WINDOW_FRAMES, STRIDE_FRAMES) for name, space in self.spaces.items()}
-        if self.network is not None:
-            made["fgd_network"] = self.network.metric()
-        made |= self.beat_metrics()
+        made: dict[str, Any] = {**self.distances(), **self.beat_metrics()}
         made |= {
             "srgr": SRGR(),
             "srgr_beat2022": SRGR("beat2022"),
@@ -143,6 +156,7 @@ class SystemScores:
         *,
         followed: Take | None = None,
         border_frames: tuple[int, ...] | None = None,
+        real_windows: dict[str, GaussianSummary | None] | None = None,
     ) -> None:
         """Adds a recording; a metric whose input it lacks is passed over.
 
@@ -153,11 +167,12 @@ class SystemScores:
             sound: what is heard.
             followed: what the generated motion is compared with frame by frame, if not `reference`.
             border_frames: where generated windows begin.
+            real_windows: what `Plan.real_windows` made of `reference`.
         """
         followed = (reference if followed is None else followed).cut_to(generated)
         if generated.has_body and reference.has_body:
             generated_body = generated.cut_to(reference)
-            self._update_windows(recording_id, generated_body, reference.cut_to(generated))
+            self._update_windows(recording_id, generated_body, reference, real_windows or {})
             self._update_body(recording_id, generated_body, reference.cut_to(generated), followed)
             self._update_heard(recording_id, generated_body, sound, followed)
             if border_frames:
@@ -166,11 +181,16 @@ class SystemScores:
         if generated.has_face and reference.has_face:
             self._to("face", recording_id, generated.cut_to(followed).face, followed.face, phones=sound.phones)
 
-    def _update_windows(self, key: str, generated: Take, reference: Take) -> None:
-        self._to("fgd_rot6d", key, generated.window_rot6d, reference.window_rot6d)
-        self._to("fgd_raw", key, generated.window_cm, reference.window_cm)
-        if generated.network is not None and reference.network is not None:
-            self._to("fgd_network", key, generated.network, reference.network)
+    def _update_windows(
+        self, key: str, generated: Take, reference: Take, known: dict[str, GaussianSummary | None]
+    ) -> None:
+        for name, array in WINDOW_ARRAYS.items():
+            made, real = getattr(generated, array), getattr(reference, array)
+            if made is None or real is None:
+                continue
+            # The real windows are the same for every system, unless it is shorter.
+            whole = len(made) >= len(real) and known.get(name) is not None
+            self._to(name, key, made, known[name] if whole else real[: len(made)])
         self._to("pairwise_diversity", key, generated.window_cm)
 
     def _update_body(self, key: str, generated: Take, reference: Take, followed: Take) -> None:

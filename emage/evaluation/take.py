@@ -106,8 +106,12 @@ class TakeMaker:
             network: (N, D) what the FGD network sees of it.
         """
         angles = own_angles(bvh, list(range(len(bvh.names))))  # (N, all joints of the file, 3)
-        positions_cm, local_cm, _, euler_deg = self._at(self.fps, bvh, places, angles=angles, duration_s=duration_s)
-        _, window_cm, window_matrix, _ = self._at(WINDOW_FPS, bvh, places, angles=angles, duration_s=duration_s)
+        at_fps = self._at(self.fps, bvh, places, angles=angles, duration_s=duration_s)
+        at_windows = at_fps
+        if self.fps != WINDOW_FPS:
+            at_windows = self._at(WINDOW_FPS, bvh, places, angles=angles, duration_s=duration_s)
+        positions_cm, local_cm, _, euler_deg = at_fps
+        _, window_cm, window_matrix, _ = at_windows
         return Take(
             positions_cm=_plain(positions_cm),
             local_cm=_plain(local_cm),

@@ -178,11 +178,17 @@ class FGD:
         """Sorted, so that results do not depend on the order in which recordings came."""
         return tuple(sorted(self._recordings))
 
-    def update(self, generated: ArrayLike, reference: ArrayLike, *, recording_id: str | None = None) -> None:
+    def update(
+        self,
+        generated: ArrayLike | GaussianSummary,
+        reference: ArrayLike | GaussianSummary,
+        *,
+        recording_id: str | None = None,
+    ) -> None:
         """Adds one recording. A side that is shorter than a window is counted and not scored.
 
         Args:
-            generated: (T, D) as the network takes it: z-scored, in its layout.
+            generated: (T, D) as the network takes it: z-scored, in its layout; or what `summary` made of it.
             reference: (T', D) the same of the real motion.
             recording_id: its name; None: its number.
 
@@ -280,8 +286,14 @@ class FGD:
         summaries = [summary.unpack() for summary in kept if summary is not None]
         return _merge(summaries) if summaries else None
 
+    def summary(self, motion: ArrayLike) -> GaussianSummary | None:
+        """The features of a motion (T, D), for several metrics on one network; None if it is shorter than a window."""
+        return None if len(motion) < self.window_frames else self._summarise(motion, "reference")
+
     @torch.no_grad()
-    def _summarise(self, motion: ArrayLike, side: str) -> GaussianSummary | None:
+    def _summarise(self, motion: ArrayLike | GaussianSummary, side: str) -> GaussianSummary | None:
+        if isinstance(motion, GaussianSummary):
+            return motion
         values = next(iter([*self.network.parameters(), *self.network.buffers()]), torch.zeros(0, dtype=torch.float64))
         motion = torch.as_tensor(motion).to(values.device, values.dtype)
         if motion.dim() != 2:

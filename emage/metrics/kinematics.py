@@ -292,10 +292,20 @@ def _reduced(fitted: list[np.ndarray], read: list[np.ndarray]) -> tuple[list[np.
     out: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
     for known, new in zip(fitted, read, strict=True):
         mean = known.mean(axis=0) if len(known) else np.zeros(known.shape[1])
-        axes = np.linalg.svd(known - mean, full_matrices=False)[2][:CCA_COMPONENTS] if known.size else known[:0]
+        axes = _principal_axes(known - mean)
         out[0].append((known - mean) @ axes.T)
         out[1].append((new - mean) @ axes.T)
     return out
+
+
+def _principal_axes(centred: np.ndarray) -> np.ndarray:
+    """The first principal axes (CCA_COMPONENTS, D) of (T, D), by the smaller of its two products: far faster than SVD."""
+    num_frames, dim = centred.shape
+    if not centred.size:
+        return centred[:0]
+    if num_frames >= dim:
+        return np.linalg.eigh(centred.T @ centred)[1].T[::-1][:CCA_COMPONENTS]
+    return np.linalg.svd(centred, full_matrices=False)[2][:CCA_COMPONENTS]
 
 
 def _canonical_correlation(fitted: list[np.ndarray], read: list[np.ndarray]) -> float:

@@ -3,6 +3,7 @@
 from torch import nn
 
 from emage.models.camn import CaMN, CaMNOutput
+from emage.models.face import FaceOutput, FaceTrunk
 from emage.models.masked_transformer import MaskedGestureTransformer, MaskedTransformerOutput
 from emage.models.motion_autoencoder import MotionAutoencoder, MotionAutoencoderOutput
 from emage.models.tokenizer import DecodedMotion, MotionTokenizer
@@ -13,12 +14,15 @@ MODELS: dict[str, type[nn.Module]] = {
     "vqvae": MotionVQVAE,
     "camn": CaMN,
     "masked_transformer": MaskedGestureTransformer,
+    "face": FaceTrunk,
 }
 
 __all__ = [
     "MODELS",
     "CaMN",
     "CaMNOutput",
+    "FaceOutput",
+    "FaceTrunk",
     "DecodedMotion",
     "MaskedGestureTransformer",
     "MaskedTransformerOutput",

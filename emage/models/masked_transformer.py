@@ -99,6 +99,7 @@ class MaskedGestureTransformer(nn.Module):
         hints: dict[str, Tensor],
         hint_given: dict[str, Tensor],
         codes: dict[str, Tensor],
+        shown: dict[str, Tensor],
         known: dict[str, Tensor],
         *,
         fps: float,
@@ -111,13 +112,14 @@ class MaskedGestureTransformer(nn.Module):
             given: (B,) bool by input (audio, words, speaker, emotion): whether it is there.
             hints: by part, (B, T, P) raw values.
             hint_given: by part, (B, T, P) bool: which of them are there.
-            codes: by part, (B, N, Q) int64.
+            codes: by part, (B, N, Q) int64: the true ones, for the levels that follow them.
+            shown: the same as the network is shown them, where `known` says so.
             known: by part, (B, N) bool: which steps are there.
             fps: frames per second.
             sample_rate: samples per second of the waveform.
         """
         condition = self.condition(speech, given, hints, hint_given, fps=fps, sample_rate=sample_rate)
-        states = self.states(condition, codes, known)
+        states = self.states(condition, self.tokenizer.lookup(shown), known)
         return MaskedTransformerOutput({part: self.heads[part](states[part], codes[part]) for part in self.parts})
 
     def condition(
@@ -134,9 +136,8 @@ class MaskedGestureTransformer(nn.Module):
         x = self.speech(speech, given, fps=fps, sample_rate=sample_rate) + self.hints(hints, hint_given)
         return self.speech_layers(x)
 
-    def states(self, condition: Tensor, codes: dict[str, Tensor], known: dict[str, Tensor]) -> dict[str, Tensor]:
-        """What the heads of the parts see, (B, N, C') by part."""
-        latents = self.tokenizer.lookup(codes)
+    def states(self, condition: Tensor, latents: dict[str, Tensor], known: dict[str, Tensor]) -> dict[str, Tensor]:
+        """What the heads of the parts see, (B, N, C') by part; `latents` are those of the codes, (B, N, C'')."""
         x = self.norm(self.motion_layers(condition + self.codes(latents, known)))  # (B, N, C)
         parts = self.to_parts(x).unflatten(-1, (len(self.parts), -1))  # (B, N, R, C')
         own = torch.stack([self.part_codes[part](latents, known) for part in self.parts], dim=2)
@@ -216,15 +217,22 @@ class CodeHead(nn.Module):
 
     def forward(self, state: Tensor, codes: Tensor) -> Tensor:
         """(B, N, C'), true codes (B, N, Q) -> (B, N, Q, K) float32."""
-        return torch.stack([self.level(state, codes[..., :level]) for level in range(self.num_levels)], dim=-2)
+        entries, logits = None, []
+        for level in range(self.num_levels):
+            logits.append(self.level(level, state, entries))
+            entry = self.entries(level)[codes[..., level]]
+            entries = entry if entries is None else entries + entry
+        return torch.stack(logits, dim=-2)
 
-    def level(self, state: Tensor, below: Tensor) -> Tensor:
-        """Logits of the level behind those in `below` (B, N, q): (B, N, K) float32."""
-        level = below.shape[-1]
-        if level:
-            entries = sum(self.vqvae[0].level_embeddings(q)[below[..., q]] for q in range(level))
+    def level(self, level: int, state: Tensor, entries: Tensor | None) -> Tensor:
+        """Logits (B, N, K) float32 of a level behind the sum of the entries below it, (B, N, C); None at the first."""
+        if entries is not None:
             state = state + self.below(self.norm(entries.to(state.dtype)))
         return self.out[level](F.gelu(self.hidden[level](state))).float()
+
+    def entries(self, level: int) -> Tensor:
+        """The codebook of a level, (K, C)."""
+        return self.vqvae[0].level_embeddings(level)
 
 
 def _layers(number: int, config: MaskedTransformerConfig) -> nn.Sequential:

@@ -9,7 +9,7 @@ Shapes: T frames, J joints, C channels of all joints together, E End Sites.
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -17,7 +17,7 @@ from torch import Tensor
 
 from emage.errors import InputError
 from emage.motion import rotation
-from emage.motion.atomic import write_text_atomic
+from emage.motion.atomic import partial_file
 from emage.motion.bvh_reader import parse_frames, parse_header, read_lines
 from emage.motion.skeleton import Skeleton, forward_kinematics
 
@@ -131,6 +131,11 @@ class BvhMotion:
         sites = [place[:, holders] + (matrix[:, holders] @ offset).squeeze(-1) for place, matrix in self._global()]
         return torch.cat(sites)
 
+    def blocks(self, num_frames: int = CHUNK_FRAMES) -> "Iterator[BvhMotion]":
+        """The file cut into stretches, so that hours need no more memory at once than minutes; at least one."""
+        for start in range(0, max(self.num_frames, 1), num_frames):
+            yield replace(self, values=self.values[start : start + num_frames])
+
     def _global(self) -> Iterator[tuple[Tensor, Tensor]]:
         """Positions (n, J, 3) and orientations (n, J, 3, 3) in the world, n frames at a time."""
         rotations, translations_cm = self.rotations(), self.translations_cm()
@@ -239,15 +244,22 @@ def bvh_from_rotations(
     )
 
 
-def write_bvh(path: str | Path, motion: BvhMotion) -> None:
-    """Writes a BVH file that reads back to 1e-6 degrees and centimetres, OFFSETs and Frame Time exactly.
+def write_bvh(path: str | Path, motion: BvhMotion, *, scale_to_cm: float = 1.0) -> None:
+    """Writes a BVH file that reads back to 1e-6 degrees and units of length, OFFSETs and Frame Time exactly.
 
     The file is there whole or not at all. Joints are written depth first, as the format demands, whatever their order
     in the skeleton.
 
+    Args:
+        path: the file.
+        motion: centimetres and degrees.
+        scale_to_cm: centimetres in one unit of the file, as `read_bvh` takes it: 1 writes centimetres, 100 metres.
+
     Raises:
         InputError: a NaN or infinite number, or a joint name that the format cannot hold.
     """
+    if scale_to_cm != 1:
+        motion = _scaled(motion, 1 / scale_to_cm)
     finite = torch.isfinite(motion.values)
     if not finite.all():
         frame = int((~finite).any(dim=1).nonzero()[0, 0])
@@ -256,9 +268,23 @@ def write_bvh(path: str | Path, motion: BvhMotion) -> None:
     lines = ["HIERARCHY", *_hierarchy_lines(path, motion, joints), "MOTION"]
     lines += [f"Frames: {motion.num_frames}", f"Frame Time: {float(motion.frame_time_s)!r}"]
     columns = [column for joint in joints for column in motion._columns(joint)]
-    row = " ".join(["%.6f"] * len(columns))
-    lines += [row % tuple(values) for values in motion.values[:, columns].tolist()]
-    write_text_atomic(path, "\n".join(lines) + "\n")
+    row = " ".join(["%.6f"] * len(columns)) + "\n"
+    with partial_file(path) as partial, open(partial, "w", encoding="utf-8", newline="\n") as file:
+        file.write("\n".join(lines) + "\n")
+        for block in motion.blocks():
+            file.writelines(row % tuple(values) for values in block.values[:, columns].tolist())
+
+
+def _scaled(motion: BvhMotion, scale: float) -> BvhMotion:
+    """The same movement with every length multiplied; angles stay."""
+    skeleton = motion.skeleton
+    lengths = torch.tensor([channel.endswith("position") for joint in motion.channels for channel in joint])
+    return replace(
+        motion,
+        skeleton=replace(skeleton, offsets_cm=skeleton.offsets_cm * scale),
+        values=torch.where(lengths, motion.values * scale, motion.values),
+        end_sites=tuple((joint, offset * scale) for joint, offset in motion.end_sites),
+    )
 
 
 def _depth_first(parents: Sequence[int]) -> list[int]:

@@ -10,6 +10,17 @@ from emage.errors import InputError
 from emage.motion import rotation
 from emage.motion.layout import EULER_ORDER, Layout, get_layout
 
+_READ = {
+    "euler_deg": lambda values: rotation.euler_to_matrix(values, EULER_ORDER),
+    "rot6d": rotation.rot6d_to_matrix,
+    "axis_angle": rotation.axis_angle_to_matrix,
+}
+_WRITE = {
+    "euler_deg": lambda matrix: rotation.matrix_to_euler(matrix, EULER_ORDER),
+    "rot6d": rotation.matrix_to_rot6d,
+    "axis_angle": rotation.matrix_to_axis_angle,
+}
+
 
 def convert(motion: Tensor, source: Layout | str, target: Layout | str, fill: Tensor | None = None) -> Tensor:
     """Writes a motion in another layout.
@@ -34,10 +45,9 @@ def convert(motion: Tensor, source: Layout | str, target: Layout | str, fill: Te
     _check_width(motion, source, "motion")
     if source == target:
         return motion
-    if "weights" in (source.kind, target.kind):
-        raise InputError(
-            f"convert: {source.name} cannot become {target.name}; a face and a body have no column in common"
-        )
+    if not source.joints or not target.joints:
+        remedy = "face to face: emage.motion.convert_face"
+        raise InputError(f"convert: {source.name} cannot become {target.name}; {remedy}")
     known = set(source.joints)
     missing = [name for name in target.joints if name not in known]
     needs_translation = target.has_translation and not source.has_translation
@@ -61,6 +71,11 @@ def convert(motion: Tensor, source: Layout | str, target: Layout | str, fill: Te
         rows = [row for row, name in enumerate(pose.joints) if name not in known]
         blocks.append(_rotations(fill, pose, target)[..., rows, :])
     place = {name: row for row, name in enumerate(names)}
+    unknown = [name for name in target.joints if name not in place]
+    if unknown:  # BEAT's joints and SMPL-X's differ in rest pose too: that is retargeting
+        raise InputError(
+            f"convert: {source.name} cannot become {target.name}; neither it nor a beat_full pose holds {unknown[0]}"
+        )
     rotations = torch.cat(blocks, dim=-2)[..., [place[name] for name in target.joints], :].flatten(-2)
     if not target.has_translation:
         return rotations
@@ -77,11 +92,12 @@ def to_matrices(motion: Tensor, layout: Layout | str) -> Tensor:
     layout = _body(layout)
     _check_width(motion, layout, "motion")
     values = motion[..., layout.rotation_slice].unflatten(-1, (layout.num_joints, layout.values_per_joint))
-    return (
-        rotation.euler_to_matrix(values, EULER_ORDER)
-        if layout.kind == "euler_deg"
-        else rotation.rot6d_to_matrix(values)
-    )
+    return rotations_to_matrices(values, layout.kind)
+
+
+def rotations_to_matrices(values: Tensor, kind: str) -> Tensor:
+    """Rotations (..., V) written as a kind of body layout (euler_deg, rot6d, axis_angle) -> matrices (..., 3, 3)."""
+    return _READ[kind](values)
 
 
 def from_matrices(matrix: Tensor, layout: Layout | str, translation_cm: Tensor | None = None) -> Tensor:
@@ -101,9 +117,7 @@ def from_matrices(matrix: Tensor, layout: Layout | str, translation_cm: Tensor |
     layout = _body(layout)
     if matrix.shape[-3] != layout.num_joints:
         raise InputError(f"layout {layout.name}: got {matrix.shape[-3]} joints, expected {layout.num_joints}")
-    is_euler = layout.kind == "euler_deg"
-    values = rotation.matrix_to_euler(matrix, EULER_ORDER) if is_euler else rotation.matrix_to_rot6d(matrix)
-    values = values.flatten(-2)
+    values = _WRITE[layout.kind](matrix).flatten(-2)
     if not layout.has_translation:
         return values
     if translation_cm is None:
@@ -115,16 +129,13 @@ def _rotations(motion: Tensor, layout: Layout, target: Layout) -> Tensor:
     """All rotations of a motion as the target writes them, (..., J, V); untouched where both write them alike."""
     if layout.kind == target.kind:
         return motion[..., layout.rotation_slice].unflatten(-1, (layout.num_joints, layout.values_per_joint))
-    matrix = to_matrices(motion, layout)
-    if target.kind == "rot6d":
-        return rotation.matrix_to_rot6d(matrix)
-    return rotation.matrix_to_euler(matrix, EULER_ORDER)
+    return _WRITE[target.kind](to_matrices(motion, layout))
 
 
 def _body(layout: Layout | str) -> Layout:
     layout = get_layout(layout)
-    if layout.kind == "weights":
-        raise InputError(f"layout {layout.name}: facial weights are no rotations")
+    if not layout.joints:
+        raise InputError(f"layout {layout.name}: it has no joints; facial weights are no rotations")
     return layout
 
 

@@ -4,11 +4,13 @@ A model folder holds `generic_model.pkl` or `FLAME_NEUTRAL.pkl` / `.npz` (FLAME 
 where they are wanted, `FLAME_masks.pkl` (vertices of lips, face, forehead ...) and an embedding of landmarks:
 `landmark_embedding.npy` (DECA's: the 68 points of the SingingHead metrics) or `flame_static_embedding.pkl` (51,
 without the jaw line). All of them are pickles in one dress or another and are read through an allow-list; the old ones
-hold chumpy and scipy objects, of which only the numbers are taken. The skinning itself is that of the `smplx` package.
+hold chumpy and scipy objects, of which only the numbers are taken. `tools/make_flame_model.py` writes a licence-free
+head in the same format, as npz. The skinning itself is that of the `smplx` package.
 
-Shapes: T frames, V vertices, P landmarks, D = 59 columns.
+Shapes: T frames, V vertices, P landmarks, D columns.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,16 +21,19 @@ from torch import Tensor
 
 from emage.errors import InputError
 from emage.motion.array_pickle import ForeignObject, parse_array_pickle, read_array_pickle
-from emage.motion.flame_file import FLAME_59_PARTS, flame_columns
+from emage.motion.convert_face import split_face
+from emage.motion.flame_file import FLAME_59_PARTS
 
 MODEL_FILES = ("FLAME_NEUTRAL.npz", "FLAME_NEUTRAL.pkl", "generic_model.npz", "generic_model.pkl")
-MASK_FILE = "FLAME_masks.pkl"
+MASK_FILE, MASK_NPZ = "FLAME_masks.pkl", "FLAME_masks.npz"
 LANDMARKS_68_FILE, LANDMARKS_51_FILE = "landmark_embedding.npy", "flame_static_embedding.pkl"
+LANDMARKS_NPZ = "landmark_embedding.npz"  # ours: lmk_face_idx (P,), lmk_b_coords (P, 3)
 NUM_SHAPE_COLUMNS = 300  # of shapedirs; the expressions follow them
 NUM_JOINTS = 5  # global, neck, jaw, left eye, right eye
 MAX_MODEL_BYTES = 512 * 2**20
 CHUNK_FRAMES = 128  # 128 x 5023 vertices: some 8 MB, and the blend weights of 128 frames some 10 times that
 _FOREIGN = ("chumpy", "scipy")
+_MODEL_ARRAYS = ("v_template", "f", "shapedirs", "posedirs", "J_regressor", "kintree_table", "weights")
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,17 +85,26 @@ class FlameModel:
         return len(self.template)
 
     def vertices(
-        self, values: np.ndarray | Tensor, *, shape_code: np.ndarray | None = None, with_head_pose: bool = True
+        self,
+        values: np.ndarray | Tensor,
+        *,
+        layout: str = "flame_59",
+        shape_code: np.ndarray | None = None,
+        with_head_pose: bool = True,
     ) -> Tensor:
         """Vertices of a face in motion.
 
         Args:
-            values: (T, 59) codes.
+            values: (T, D) codes.
+            layout: of the codes: flame_59, emoca_56, flame_53 or flame_103.
             shape_code: (C,) identity, C <= 300; None: the average person.
             with_head_pose: False leaves the rotations of global and neck at zero, for the face alone.
 
         Returns:
             (T, V, 3) float32 metres.
+
+        Raises:
+            InputError: codes of another width, or more expressions than the model has.
         """
         from smplx.lbs import lbs  # non-commercial licence: loaded where a model is used
 
@@ -100,16 +114,20 @@ class FlameModel:
             code = torch.as_tensor(np.asarray(shape_code, dtype=np.float32))[:NUM_SHAPE_COLUMNS]
             identity[: len(code)] = code
         person = self.template + self.blend_shapes[..., :NUM_SHAPE_COLUMNS] @ identity  # (V, 3)
-        num_expression = FLAME_59_PARTS["expression"]
+        codes = split_face(values, layout)
+        num_expression = codes["expression"].shape[-1]
+        if NUM_SHAPE_COLUMNS + num_expression > self.blend_shapes.shape[-1]:
+            held = self.blend_shapes.shape[-1] - NUM_SHAPE_COLUMNS
+            raise InputError(f"{self.path}: it has {held} expressions; {layout} needs {num_expression}")
         expressions = self.blend_shapes[..., NUM_SHAPE_COLUMNS : NUM_SHAPE_COLUMNS + num_expression]
+        rest = values.new_zeros(len(values), 3)
+        head = [codes.get(name, rest) if with_head_pose else rest for name in ("global", "neck")]
+        poses = torch.cat([*head, codes["jaw"], rest, rest], dim=1)  # (T, 15); the eyes look ahead
         chunks = []
         with torch.no_grad():
-            for part in values.split(CHUNK_FRAMES):
-                eyes = part.new_zeros(len(part), 2 * 3)
-                head, jaw = part[:, flame_columns("global", "neck")], part[:, flame_columns("jaw")]
-                pose = torch.cat([head if with_head_pose else torch.zeros_like(head), jaw, eyes], dim=1)  # (T, 15)
+            for part, pose in zip(codes["expression"].split(CHUNK_FRAMES), poses.split(CHUNK_FRAMES), strict=True):
                 vertices, _ = lbs(
-                    part[:, flame_columns("expression")],
+                    part,
                     pose,
                     person.expand(len(part), -1, -1),
                     expressions,
@@ -130,7 +148,7 @@ def load_flame(folder: str | Path) -> FlameModel:
     """
     path = _model_file(Path(folder))
     if path.suffix == ".npz":
-        node = _read_npz(path)
+        node = _read_npz(path, _MODEL_ARRAYS)
     else:
         node = read_array_pickle(path, foreign=_FOREIGN, max_bytes=MAX_MODEL_BYTES)
     if not isinstance(node, dict):
@@ -164,16 +182,18 @@ def load_flame(folder: str | Path) -> FlameModel:
 
 
 def read_flame_masks(folder: str | Path) -> dict[str, np.ndarray] | None:
-    """Vertex indices by region (lips, face, forehead, eye_region ...) from FLAME_masks.pkl, or None if there is none.
+    """Vertex indices by region (lips, face, forehead, eye_region ...) from FLAME_masks.pkl (or our .npz), or None.
 
     Raises:
         InputError: the file is damaged or holds anything but whole numbers.
     """
     folder = Path(folder)
-    path = (folder if folder.is_dir() else folder.parent) / MASK_FILE
-    if not path.is_file():
+    folder = folder if folder.is_dir() else folder.parent
+    path = next((folder / name for name in (MASK_FILE, MASK_NPZ) if (folder / name).is_file()), None)
+    if path is None:
         return None
-    node, masks = read_array_pickle(path), {}
+    node = _read_npz(path) if path.suffix == ".npz" else read_array_pickle(path)
+    masks = {}
     for name, indices in node.items() if isinstance(node, dict) else ():
         indices = np.asarray(indices)
         if indices.ndim != 1 or indices.dtype.kind not in "iu" or not len(indices):
@@ -195,11 +215,11 @@ def _model_file(path: Path) -> Path:
     raise InputError(f"{path}: no FLAME model in it; expected one of {', '.join(MODEL_FILES)}")
 
 
-def _read_npz(path: Path) -> dict[str, Any]:
+def _read_npz(path: Path, wanted: Iterable[str] | None = None) -> dict[str, Any]:
     try:
         with np.load(path, allow_pickle=False) as archive:
-            wanted = ("v_template", "f", "shapedirs", "posedirs", "J_regressor", "kintree_table", "weights")
-            return {name: archive[name] for name in wanted if name in archive.files}
+            names = archive.files if wanted is None else [name for name in wanted if name in archive.files]
+            return {name: archive[name] for name in names}
     except (OSError, ValueError, EOFError) as error:
         raise InputError(f"{path}: cannot be read as npz of arrays ({error})") from error
 
@@ -243,14 +263,15 @@ def _foreign_numbers(value: ForeignObject, name: str, path: Path) -> np.ndarray:
 
 def _landmarks(folder: Path, faces: Tensor) -> LandmarkEmbedding | None:
     """The 68 points if their file is there, else the 51, else none."""
-    path = folder / LANDMARKS_68_FILE
-    if path.is_file():
+    names = (LANDMARKS_68_FILE, LANDMARKS_NPZ, LANDMARKS_51_FILE)
+    path = next((folder / name for name in names if (folder / name).is_file()), None)
+    if path is None:
+        return None
+    keys = ("lmk_face_idx", "lmk_b_coords")
+    if path.name == LANDMARKS_68_FILE:
         node, keys = _object_npy(path), ("full_lmk_faces_idx", "full_lmk_bary_coords")
     else:
-        path = folder / LANDMARKS_51_FILE
-        if not path.is_file():
-            return None
-        node, keys = read_array_pickle(path, foreign=_FOREIGN), ("lmk_face_idx", "lmk_b_coords")
+        node = _read_npz(path) if path.suffix == ".npz" else read_array_pickle(path, foreign=_FOREIGN)
     if not isinstance(node, dict) or any(key not in node for key in keys):
         raise InputError(f"{path}: expected a mapping with {' and '.join(keys)}")
     triangles, weights = (np.asarray(node[key]) for key in keys)

@@ -13,7 +13,6 @@ import zipfile
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +20,12 @@ import numpy as np
 
 from emage.errors import InputError
 from emage.motion.array_pickle import parse_array_pickle, read_array_pickle
+from emage.motion.layout import get_layout
 
-FLAME_59_PARTS = {"expression": 50, "global": 3, "neck": 3, "jaw": 3}  # widths, in the order of the columns
-FLAME_59_DIM = sum(FLAME_59_PARTS.values())
-_BORDERS = pairwise(accumulate(FLAME_59_PARTS.values(), initial=0))
-_SLICES = {part: slice(*span) for part, span in zip(FLAME_59_PARTS, _BORDERS, strict=True)}
+_LAYOUT = get_layout("flame_59")
+FLAME_59_PARTS = dict(_LAYOUT.parts)  # widths, in the order of the columns
+FLAME_59_DIM = _LAYOUT.dim
+_SLICES = _LAYOUT.part_slices
 _NUM_EXPRESSION = FLAME_59_PARTS["expression"]
 _NUM_POSE = FLAME_59_DIM - _NUM_EXPRESSION
 

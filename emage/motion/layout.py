@@ -1,19 +1,21 @@
 """Layouts: what every COLUMN of a motion array means. The one place that knows columns by number.
 
-A layout is a list of joints, how each joint's rotation is written (Euler degrees in BEAT's XYZ order, or 6D), and
-whether the root translation (centimetres) stands before it.
+A body layout is a list of joints, how each joint's rotation is written (Euler degrees in BEAT's XYZ order, 6D, or
+axis-angle in radians), and whether the root translation (centimetres) stands before it. A face layout is a list of
+channels: ARKit weights, or parts of FLAME codes, whose rotations (head, neck, jaw) are axis-angle in radians.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate, pairwise
 from typing import Literal
 
 import torch
 from torch import Tensor
 
 from emage.errors import InputError
-from emage.motion.skeleton import BEAT_141_JOINTS, BEAT_JOINTS, canonical_name
+from emage.motion.skeleton import BEAT_141_JOINTS, BEAT_JOINTS, SMPLX_JOINTS, canonical_name
 
 EULER_ORDER = "XYZ"  # of every euler_deg layout, as in the BEAT files
 ROOT = BEAT_JOINTS[0]
@@ -50,7 +52,33 @@ PARTS: dict[str, tuple[str, ...]] = {
     "camn_hands": tuple(name for name in BEAT_141_JOINTS if name not in _BODY),
 }
 
+# The same parts of SMPL-X's 55 joints; its jaw and eyes belong to the face, and to no part of the body.
+_SMPLX_FACE = ("jaw", "left_eye_smplhf", "right_eye_smplhf")
+_SMPLX_HANDS = SMPLX_JOINTS[25:]
+_SMPLX_LOWER = (
+    "pelvis",
+    *(f"{side}_{name}" for name in ("hip", "knee", "ankle", "foot") for side in ("left", "right")),
+)
+_SMPLX_PARTS: dict[str, tuple[str, ...]] = {
+    "upper": tuple(n for n in SMPLX_JOINTS if n not in (*_SMPLX_HANDS, *_SMPLX_LOWER, *_SMPLX_FACE)),
+    "hands": _SMPLX_HANDS,
+    "lower": _SMPLX_LOWER,
+    "all": SMPLX_JOINTS,
+}
+
+# Parts of the FLAME layouts and their widths, in the order of the columns; the coefficients have no unit.
+_FACE_PARTS: dict[str, dict[str, int]] = {
+    "flame_59": {"expression": 50, "global": 3, "neck": 3, "jaw": 3},  # SingingHead
+    "emoca_56": {"expression": 50, "global": 3, "jaw": 3},  # EMOCA: expcode, posecode
+    "flame_53": {"expression": 50, "jaw": 3},
+    "flame_103": {"expression": 100, "jaw": 3},  # BEAT2, and the published matrix from ARKit
+    # What a window of any face corpus is brought to; which part of it is known, its validity masks say.
+    "face_all": {"arkit": 51, "expression": 50, "expression_rest": 50, "jaw": 3, "head": 3},
+}
+ROTATION_PARTS = ("global", "neck", "jaw", "head")  # axis-angle, radians; all other parts may be averaged
+
 _VALUES = {
+    "axis_angle": tuple(f"axis_angle_{axis}" for axis in "xyz"),
     "euler_deg": tuple(f"{axis}rotation" for axis in EULER_ORDER),
     "rot6d": tuple(f"rot6d_{number}" for number in range(6)),
 }
@@ -78,13 +106,15 @@ class Layout:
         kind: how the values are to be read.
         joints: the joints in column order, BVH spelling; none for facial weights.
         has_translation: whether the root translation (cm) takes the first three columns.
+        parts: of FLAME codes, the name and width of each part in column order.
     """
 
     name: str
     columns: tuple[str, ...]
-    kind: Literal["euler_deg", "rot6d", "weights"]
+    kind: Literal["euler_deg", "rot6d", "axis_angle", "weights", "codes"]
     joints: tuple[str, ...]
     has_translation: bool
+    parts: tuple[tuple[str, int], ...] = ()
 
     @property
     def dim(self) -> int:
@@ -109,6 +139,12 @@ class Layout:
         """Columns of all rotations, joint after joint."""
         start = self.translation_slice.stop
         return slice(start, start + self.num_joints * self.values_per_joint)
+
+    @cached_property
+    def part_slices(self) -> dict[str, slice]:
+        """Columns of each part of FLAME codes, by name; empty for other layouts."""
+        borders = [0, *accumulate(width for _, width in self.parts)]
+        return {name: slice(*span) for (name, _), span in zip(self.parts, pairwise(borders), strict=True)}
 
     @cached_property
     def _place(self) -> dict[str, int]:
@@ -142,7 +178,7 @@ class Layout:
         Raises:
             InputError: for an unknown part.
         """
-        wanted = set(part_joints(part))
+        wanted = {*part_joints(part), *_SMPLX_PARTS.get(part, ())}
         return tuple(name for name in self.joints if name in wanted)
 
     def of_joints(self, joints: Iterable[str]) -> "Layout":
@@ -161,16 +197,32 @@ class Layout:
         if not joints:
             raise InputError(f"layout {self.name}: it has no joint of the part {part!r}")
         columns = self.joint_columns(joints)
-        if not self.has_translation or ROOT not in joints:
+        if not self.has_translation or self.joints[0] not in joints:
             return columns
         translation = torch.arange(self.translation_slice.start, self.translation_slice.stop)
         return torch.cat([translation, columns])
 
 
+def _face_layout(name: str, parts: dict[str, int]) -> Layout:
+    columns: list[str] = []
+    for part, width in parts.items():
+        if part == "arkit":
+            columns += ARKIT_51
+        elif part in ROTATION_PARTS:
+            columns += [f"{part}_{axis}" for axis in "xyz"]
+        else:  # the rest of the expression goes on counting
+            first = parts["expression"] if part == "expression_rest" else 0
+            columns += [f"expression_{number}" for number in range(first, first + width)]
+    return Layout(name, tuple(columns), "codes", (), False, tuple(parts.items()))
+
+
 def _body_layout(
-    name: str, kind: Literal["euler_deg", "rot6d", "weights"], joints: tuple[str, ...], has_translation: bool
+    name: str,
+    kind: Literal["euler_deg", "rot6d", "axis_angle", "weights"],
+    joints: tuple[str, ...],
+    has_translation: bool,
 ) -> Layout:
-    translation = tuple(f"{ROOT}.{column}" for column in _POSITIONS) if has_translation else ()
+    translation = tuple(f"{joints[0]}.{column}" for column in _POSITIONS) if has_translation else ()
     rotations = tuple(f"{joint}.{value}" for joint in joints for value in _VALUES[kind])
     return Layout(name, translation + rotations, kind, joints, has_translation)
 
@@ -182,7 +234,10 @@ LAYOUTS: dict[str, Layout] = {
         _body_layout("beat_full", "euler_deg", BEAT_JOINTS, True),
         _body_layout("beat_141_rot6d", "rot6d", BEAT_141_JOINTS, False),
         _body_layout("beat_full_rot6d", "rot6d", BEAT_JOINTS, True),
+        _body_layout("smplx_full", "axis_angle", SMPLX_JOINTS, True),
+        _body_layout("smplx_full_rot6d", "rot6d", SMPLX_JOINTS, True),
         Layout("arkit_51", ARKIT_51, "weights", (), False),
+        *(_face_layout(name, parts) for name, parts in _FACE_PARTS.items()),
     )
 }
 

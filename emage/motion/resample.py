@@ -22,6 +22,7 @@ from torch import Tensor
 
 from emage.errors import InputError
 from emage.motion import rotation
+from emage.motion.layout import ROTATION_PARTS, Layout, get_layout
 
 PASS_EDGE = 0.75  # share of the new Nyquist frequency up to which movement passes unchanged
 STOP_DB = 60.0  # attenuation from the new Nyquist frequency on
@@ -93,6 +94,150 @@ def resample_quat(quat: Tensor, source_fps: float, target_fps: float, num_frames
     return rotation.slerp(quat[before], quat[after], share.to(quat.dtype).reshape(-1, *(1,) * (quat.ndim - 2)))
 
 
+def resample_axis_angle(axis_angle: Tensor, source_fps: float, target_fps: float, num_frames: int) -> Tensor:
+    """Brings rotations as axis times angle to another frame rate by way of quaternions.
+
+    Args:
+        axis_angle: (N, J, 3) radians, at source_fps.
+        source_fps: frames per second of `axis_angle`.
+        target_fps: frames per second asked for.
+        num_frames: T, the frames asked for.
+
+    Returns:
+        (T, J, 3) radians, continuous in time; equal rates give the samples themselves.
+
+    Raises:
+        InputError: if there are no samples, or a rate is not positive.
+    """
+    if _equal(source_fps, target_fps):
+        return axis_angle[_places(axis_angle, source_fps, target_fps, num_frames).long()]
+    quat = resample_quat(rotation.axis_angle_to_quat(axis_angle), source_fps, target_fps, num_frames)
+    return rotation.quat_to_axis_angle(quat)
+
+
+def resample_face(
+    values: Tensor, layout: Layout | str, source_fps: float, *, target_fps: float, num_frames: int
+) -> Tensor:
+    """Brings a face to another frame rate: coefficients and weights as values, its rotations in SO(3).
+
+    Args:
+        values: (N, D) in `layout`, at source_fps.
+        layout: a face layout; arkit_51 has no rotations.
+        source_fps: frames per second of `values`.
+        target_fps: frames per second asked for.
+        num_frames: T, the frames asked for.
+
+    Returns:
+        (T, D), same dtype; equal rates give the samples themselves.
+
+    Raises:
+        InputError: if there are no samples, or a rate is not positive.
+    """
+    resampled = resample_linear(values, source_fps, target_fps, num_frames)
+    for part, columns in get_layout(layout).part_slices.items():
+        if part in ROTATION_PARTS:
+            turned = resample_axis_angle(values[:, None, columns], source_fps, target_fps, num_frames)
+            resampled[:, columns] = turned[:, 0]
+    return resampled
+
+
+def window_rows(start_frame: int, num_frames: int, source_fps: float, target_fps: float) -> tuple[int, int, float]:
+    """Which source rows a window of target frames is made from.
+
+    Args:
+        start_frame: first frame of the window, at target_fps.
+        num_frames: T of the window.
+        source_fps: frames per second of the rows.
+        target_fps: frames per second of the window.
+
+    Returns:
+        The first row (below 0 where the filter reaches beyond the beginning), how many rows (the same for every start),
+        and the place of the window's first frame among them.
+    """
+    if _equal(source_fps, target_fps):
+        return start_frame, num_frames, 0.0
+    step = source_fps / target_fps
+    reach = math.ceil(_filter(target_fps / source_fps)[1]) if target_fps < source_fps else 0
+    place = start_frame * step
+    first = math.floor(place + 1e-9) - reach
+    return first, math.floor((num_frames - 1) * step) + 3 + 2 * reach, max(place - first, 0.0)
+
+
+def resample_face_windows(
+    rows: Tensor,
+    places: Tensor,
+    layout: Layout | str,
+    *,
+    source_fps: float,
+    target_fps: float,
+    num_frames: int,
+    beyond: Tensor,
+) -> Tensor:
+    """`resample_face` of many windows at once, each from the rows that `window_rows` names.
+
+    Args:
+        rows: (B, P, D) source rows; where they reach beyond the recording anything may stand.
+        places: (B,) float64, of each window's first frame among its rows.
+        layout: of the rows.
+        source_fps: frames per second of the rows.
+        target_fps: frames per second of the windows.
+        num_frames: T.
+        beyond: (B, 2) how many rows at the start and at the end lie outside the recording.
+
+    Returns:
+        (B, T, D), the same numbers (up to rounding) as the whole recording would give there.
+    """
+    if _equal(source_fps, target_fps):
+        return rows
+    if beyond.any():  # whatever stands outside must not turn the quaternions over
+        edge = _nearest_inside(rows, beyond)[1]
+        rows = rows.gather(1, edge[..., None].expand(-1, -1, rows.shape[-1]))
+    steps = torch.arange(num_frames, dtype=torch.float64) * (source_fps / target_fps)
+    last = (rows.shape[1] - 1 - beyond[:, 1:]).double()
+    places = torch.minimum(places[:, None] + steps, last)  # (B, T); held at the last row
+    weights = None
+    if target_fps < source_fps:
+        cutoff, half_width = _filter(target_fps / source_fps)
+        distinct, which = places.unique(dim=0, return_inverse=True)  # few: the rates' ratio repeats itself
+        distance = torch.arange(rows.shape[1], dtype=torch.float64) - distinct[..., None]  # (distinct, T, P)
+        weights = _windowed_sinc(distance, cutoff, half_width).to(rows.dtype)[which]
+    made = _at_places(rows, places, weights, beyond)
+    for part, columns in get_layout(layout).part_slices.items():
+        if part in ROTATION_PARTS:
+            quat = rotation.unroll(rotation.axis_angle_to_quat(rows[..., columns]), dim=1)  # (B, P, 4)
+            turned = F.normalize(_at_places(quat, places, weights, beyond), dim=-1)
+            made[..., columns] = rotation.quat_to_axis_angle(turned)
+    return made
+
+
+def _at_places(rows: Tensor, places: Tensor, weights: Tensor | None, beyond: Tensor) -> Tensor:
+    """Rows (B, P, D) at places (B, T): filtered by weights (B, T, P), or between neighbours (quaternions: by slerp)."""
+    if weights is not None:
+        return weights @ _reflected(rows, beyond)
+    before = places.floor().long().clamp(max=rows.shape[1] - 1)
+    share = (places - before).to(rows.dtype)[..., None]
+    after = torch.minimum(before + 1, rows.shape[1] - 1 - beyond[:, 1:])
+    left, right = (rows.gather(1, index[..., None].expand(-1, -1, rows.shape[-1])) for index in (before, after))
+    return rotation.slerp(left, right, share[..., 0]) if rows.shape[-1] == 4 else torch.lerp(left, right, share)
+
+
+def _reflected(rows: Tensor, beyond: Tensor) -> Tensor:
+    """Rows (B, P, D) whose `beyond` ends are continued by point reflection, as `_point_reflect` does for a recording."""
+    if not beyond.any():
+        return rows
+    index, edge = _nearest_inside(rows, beyond)
+    mirror = (2 * edge - index).clamp(min=beyond[:, :1], max=rows.shape[1] - 1 - beyond[:, 1:])
+    shape = (-1, -1, rows.shape[-1])
+    at_edge, at_mirror = (rows.gather(1, place[..., None].expand(*shape)) for place in (edge, mirror))
+    return torch.where((edge == index)[..., None], rows, 2 * at_edge - at_mirror)
+
+
+def _nearest_inside(rows: Tensor, beyond: Tensor) -> tuple[Tensor, Tensor]:
+    """Number of each row (1, P), and of the row nearest to it that lies within the recording (B, P)."""
+    index = torch.arange(rows.shape[1])[None]
+    return index, index.clamp(min=beyond[:, :1], max=rows.shape[1] - 1 - beyond[:, 1:])
+
+
 def resample_euler(euler_deg: Tensor, order: str, source_fps: float, *, target_fps: float, num_frames: int) -> Tensor:
     """Brings Euler angles to another frame rate by way of quaternions; never by way of the angles themselves.
 
@@ -156,9 +301,7 @@ def _lowpass_at(values: Tensor, places: Tensor, ratio: float) -> Tensor:
 
     Source: Kaiser's formulas for window and length, e.g. Oppenheim & Schafer, Discrete-Time Signal Processing, 7.5.
     """
-    stop = 0.5 * ratio  # cycles per sample
-    transition = (1 - PASS_EDGE) * stop
-    half_width = (STOP_DB - 7.95) / (2.285 * 2 * math.pi * transition) / 2  # samples
+    cutoff, half_width = _filter(ratio)
     reach = math.ceil(half_width)
     columns = values.reshape(len(values), math.prod(values.shape[1:]))  # (N, D)
     padded = _point_reflect(columns, reach)  # place p of `values` is place p + reach here
@@ -166,9 +309,16 @@ def _lowpass_at(values: Tensor, places: Tensor, ratio: float) -> Tensor:
     for block in places.split(_BLOCK_FRAMES) if len(places) else ():
         low, high = math.floor(block[0]), math.ceil(block[-1]) + 2 * reach + 1
         distance = torch.arange(low - reach, high - reach, dtype=torch.float64) - block[:, None]  # (frames, samples)
-        weights = _windowed_sinc(distance, stop - transition / 2, half_width)
+        weights = _windowed_sinc(distance, cutoff, half_width)
         blocks.append(weights.to(values.dtype) @ padded[low:high])
     return torch.cat(blocks).reshape(len(places), *values.shape[1:])
+
+
+def _filter(ratio: float) -> tuple[float, float]:
+    """Cutoff in cycles per sample and half width in samples of the filter for a new rate of `ratio` times the old."""
+    stop = 0.5 * ratio
+    transition = (1 - PASS_EDGE) * stop
+    return stop - transition / 2, (STOP_DB - 7.95) / (2.285 * 2 * math.pi * transition) / 2
 
 
 def _windowed_sinc(distance: Tensor, cutoff: float, half_width: float) -> Tensor:

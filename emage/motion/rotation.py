@@ -239,24 +239,45 @@ def quat_to_matrix(quat: Tensor) -> Tensor:
     return torch.stack(rows, dim=-1).reshape(*quat.shape[:-1], 3, 3)
 
 
-def axis_angle_to_matrix(axis_angle: Tensor) -> Tensor:
-    """Axis times angle in radians (..., 3) -> matrices (..., 3, 3)."""
+def axis_angle_to_quat(axis_angle: Tensor) -> Tensor:
+    """Axis times angle in radians (..., 3) -> unit quaternions (..., 4); w >= 0 for angles up to pi."""
     squared = (axis_angle * axis_angle).sum(dim=-1, keepdim=True)
     small = squared < torch.finfo(axis_angle.dtype).eps  # the next terms of the series are below the precision
     angle = torch.where(small, 1.0, squared).sqrt()
     cos = torch.where(small, 1 - squared / 8, (angle / 2).cos())
     sin_by_angle = torch.where(small, 0.5 - squared / 48, (angle / 2).sin() / angle)
-    return quat_to_matrix(torch.cat([cos, sin_by_angle * axis_angle], dim=-1))
+    return torch.cat([cos, sin_by_angle * axis_angle], dim=-1)
+
+
+def quat_to_axis_angle(quat: Tensor) -> Tensor:
+    """Unit quaternions (..., 4) -> axis times angle in radians (..., 3), the angle in [0, pi], beyond it where w < 0.
+
+    So an unrolled sequence stays continuous through pi.
+    """
+    w, vector = quat[..., :1], quat[..., 1:]
+    sin = _safe_norm(vector)[..., None]  # of the half angle
+    small = sin < torch.finfo(quat.dtype).eps
+    factor = 2 * torch.atan2(sin, w) / torch.where(small, 1.0, sin)
+    return vector * torch.where(small, 2.0, factor)
+
+
+def axis_angle_to_matrix(axis_angle: Tensor) -> Tensor:
+    """Axis times angle in radians (..., 3) -> matrices (..., 3, 3)."""
+    return quat_to_matrix(axis_angle_to_quat(axis_angle))
 
 
 def matrix_to_axis_angle(matrix: Tensor) -> Tensor:
     """Matrices (..., 3, 3) -> axis times angle in radians (..., 3), the angle in [0, pi]."""
-    quat = matrix_to_quat(matrix)
-    w, vector = quat[..., :1], quat[..., 1:]
-    sin = _safe_norm(vector)[..., None]  # of the half angle
-    small = sin < torch.finfo(matrix.dtype).eps
-    factor = 2 * torch.atan2(sin, w) / torch.where(small, 1.0, sin)
-    return vector * torch.where(small, 2.0, factor)
+    return quat_to_axis_angle(matrix_to_quat(matrix))
+
+
+def compose_axis_angle(outer: Tensor, inner: Tensor) -> Tensor:
+    """The rotation (..., 3) that turns by `inner` first and then by `outer`, as the matrices OUTER INNER do.
+
+    In a chain of joints `outer` is the parent's. Angles come out in [0, pi].
+    """
+    quat = quat_multiply(axis_angle_to_quat(outer), axis_angle_to_quat(inner))
+    return quat_to_axis_angle(torch.where(quat[..., :1] < 0, -quat, quat))
 
 
 def quat_multiply(quat_a: Tensor, quat_b: Tensor) -> Tensor:

@@ -66,6 +66,68 @@ BEAT_141_JOINTS: tuple[str, ...] = (
     *(name for side in ("Right", "Left") for name in _arm(side) if name not in _FINGER_TIPS),
 )
 
+# The 55 joints of SMPL-X in its own order (smplx, joint_names.py), as BEAT2's `poses` hold them.
+SMPLX_JOINTS: tuple[str, ...] = (
+    *("pelvis", "left_hip", "right_hip", "spine1", "left_knee", "right_knee", "spine2", "left_ankle", "right_ankle"),
+    *("spine3", "left_foot", "right_foot", "neck", "left_collar", "right_collar", "head", "left_shoulder"),
+    *("right_shoulder", "left_elbow", "right_elbow", "left_wrist", "right_wrist", "jaw"),
+    *("left_eye_smplhf", "right_eye_smplhf"),
+    *(
+        f"{side}_{finger}{number}"
+        for side in ("left", "right")
+        for finger in ("index", "middle", "pinky", "ring", "thumb")
+        for number in (1, 2, 3)
+    ),
+)
+
+
+# SMPL-X's 55 joints in its order (`smplx.joint_names`), and the parent of each; its bone lengths belong to the licensed
+# model, so those of `smplx_skeleton` are our own, in round centimetres, for a person of 1.7 m in T-pose.
+_SMPLX_TREE: tuple[tuple[str, str, tuple[float, float, float]], ...] = (
+    ("pelvis", "", (0, 0, 0)),
+    ("left_hip", "pelvis", (6, -9, -1)),
+    ("right_hip", "pelvis", (-6, -9, -1)),
+    ("spine1", "pelvis", (0, 11, -2)),
+    ("left_knee", "left_hip", (5, -38, 0)),
+    ("right_knee", "right_hip", (-5, -38, 0)),
+    ("spine2", "spine1", (0, 13, 0)),
+    ("left_ankle", "left_knee", (-2, -41, -3)),
+    ("right_ankle", "right_knee", (2, -41, -3)),
+    ("spine3", "spine2", (0, 6, 2)),
+    ("left_foot", "left_ankle", (4, -6, 12)),
+    ("right_foot", "right_ankle", (-4, -6, 12)),
+    ("neck", "spine3", (0, 17, -3)),
+    ("left_collar", "spine3", (5, 8, -2)),
+    ("right_collar", "spine3", (-5, 8, -2)),
+    ("head", "neck", (0, 16, 2)),
+    ("left_shoulder", "left_collar", (12, 4, 0)),
+    ("right_shoulder", "right_collar", (-12, 4, 0)),
+    ("left_elbow", "left_shoulder", (26, 0, 0)),
+    ("right_elbow", "right_shoulder", (-26, 0, 0)),
+    ("left_wrist", "left_elbow", (25, 0, 0)),
+    ("right_wrist", "right_elbow", (-25, 0, 0)),
+    ("jaw", "head", (0, 0, 2)),
+    ("left_eye_smplhf", "head", (3, 7, 7)),
+    ("right_eye_smplhf", "head", (-3, 7, 7)),
+    *(
+        (
+            f"{side}_{finger}{number}",
+            f"{side}_{finger}{number - 1}" if number > 1 else f"{side}_wrist",
+            (sign * (3 if number > 1 else reach), 0, across if number == 1 else 0),
+        )
+        for side, sign in (("left", 1), ("right", -1))
+        for finger, reach, across in (
+            ("index", 10, 2),
+            ("middle", 10, 0),
+            ("pinky", 8, -4),
+            ("ring", 9, -2),
+            ("thumb", 4, 4),
+        )
+        for number in (1, 2, 3)
+    ),
+)
+SMPLX_JOINTS: tuple[str, ...] = tuple(name for name, _, _ in _SMPLX_TREE)
+
 
 def canonical_name(name: str) -> str:
     """BEAT's BVH spelling of a joint (`RArm1` -> `RightForeArm`), or the name itself where BEAT has no such joint."""
@@ -162,6 +224,13 @@ class Skeleton:
             raise InputError(f"skeleton: missing {', '.join(missing)}; expected names, parents and offsets_cm")
         offsets_cm = torch.tensor(node["offsets_cm"], dtype=torch.float64).reshape(-1, 3)
         return cls(tuple(node["names"]), tuple(node["parents"]), offsets_cm)
+
+
+def smplx_skeleton() -> Skeleton:
+    """SMPL-X's 55 joints with bone lengths of our own (see above): good for pictures and speeds, not for its surface."""
+    parents = tuple(SMPLX_JOINTS.index(parent) if parent else -1 for _, parent, _ in _SMPLX_TREE)
+    offsets_cm = torch.tensor([offset for _, _, offset in _SMPLX_TREE], dtype=torch.float64)
+    return Skeleton(SMPLX_JOINTS, parents, offsets_cm)
 
 
 def _levels(parents: Sequence[int]) -> list[list[int]]:

@@ -3,6 +3,7 @@
 from emage.training.protocols import Task, TrainingCorpus
 from emage.training.run import Run
 from emage.training.tasks.camn import CaMNTask
+from emage.training.tasks.face import FaceTask
 from emage.training.tasks.masked_transformer import MaskedTransformerTask
 from emage.training.tasks.motion_autoencoder import MotionAutoencoderTask
 from emage.training.tasks.vqvae import MotionVQVAETask
@@ -13,6 +14,7 @@ TRAINERS: dict[str, type[Task]] = {
     "vqvae": MotionVQVAETask,
     "camn": CaMNTask,
     "masked_transformer": MaskedTransformerTask,
+    "face": FaceTask,
 }
 
 __all__ = ["TRAINERS", "Run", "Task", "Trainer", "TrainingCorpus"]

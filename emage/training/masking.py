@@ -125,12 +125,11 @@ class WindowMasks:
             return known
         for part in self.parts:
             known[part][rng.permutation(num_steps)[:hidden]] = False
-        if kind == "parts":  # some parts as above or not at all, the others whole
+        if kind == "parts":  # some parts whole, the others not at all (at first: as above)
             for part in self.parts:
-                draw = rng.random()
-                if draw < 0.4:
+                if rng.random() < 0.4:
                     known[part][:] = True
-                elif draw < 0.4 + 0.6 * most:
+                elif most == 1:
                     known[part][:] = False
         return known
 

@@ -171,7 +171,8 @@ class Trainer:
     def _batches(self) -> Iterator[Batch]:
         """Batches of this process on its device, from the next step on, without end."""
         device = self.accelerator.device
-        order = WindowOrder(len(self.train_windows), self.config.seed)
+        # A mixture of corpora draws by itself; its windows are seen in their order.
+        order = getattr(self.train_windows, "order", None) or WindowOrder(len(self.train_windows), self.config.seed)
         on_gpu = device.type == "cuda"
         loader = DataLoader(
             self.train_windows,

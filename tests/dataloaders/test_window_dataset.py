@@ -36,6 +36,7 @@ class MemoryCache:
     fps: float = 15.0
     sample_rate: int = 16000
     words: list[Word] = field(default_factory=list)
+    layouts: dict[str, str] = field(default_factory=dict)
 
     @property
     def known(self) -> dict[str, Recording]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from evaluation.other_systems import RATE, SMPLX, write_audio, write_system
+from other_systems import RATE, SMPLX, write_audio, write_system
 
 from emage import cli
 

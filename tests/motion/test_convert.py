@@ -10,7 +10,7 @@ from emage.motion import rotation
 from emage.motion.convert import convert, from_matrices, to_matrices
 from emage.motion.layout import LAYOUTS, get_layout
 
-BODY = [name for name, layout in LAYOUTS.items() if layout.kind != "weights"]
+BODY = [name for name in LAYOUTS if name.startswith("beat_")]
 
 
 def full_motion(*shape: int, seed: int = 0, middle: float = 80.0) -> torch.Tensor:

@@ -15,7 +15,14 @@ from emage.motion.skeleton import BEAT_JOINTS
         ("beat_full", 228, 75),
         ("beat_141_rot6d", 282, 47),
         ("beat_full_rot6d", 453, 75),
+        ("smplx_full", 168, 55),
+        ("smplx_full_rot6d", 333, 55),
         ("arkit_51", 51, 0),
+        ("flame_59", 59, 0),
+        ("emoca_56", 56, 0),
+        ("flame_53", 53, 0),
+        ("flame_103", 103, 0),
+        ("face_all", 157, 0),
     ],
 )
 def test_sizes(name, dim, num_joints):
@@ -127,3 +134,11 @@ def test_facial_channels_are_those_of_a_real_file(beat_sample):
 def test_what_is_not_there_is_named(ask, message):
     with pytest.raises(InputError, match=message):
         ask()
+
+
+def test_parts_of_the_smplx_body_are_every_joint_once_but_those_of_the_face():
+    layout = get_layout("smplx_full")
+    held = [name for part in ("upper", "hands", "lower") for name in layout.held_joints(part)]
+    assert sorted([*held, "jaw", "left_eye_smplhf", "right_eye_smplhf"]) == sorted(layout.joints)
+    assert layout.part_columns("lower")[:6].tolist() == [0, 1, 2, 3, 4, 5]  # the root and its place come first
+    assert len(layout.held_joints("hands")) == 30

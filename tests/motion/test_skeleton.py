@@ -14,6 +14,7 @@ from emage.motion.skeleton import (
     Skeleton,
     canonical_name,
     forward_kinematics,
+    smplx_skeleton,
 )
 
 
@@ -197,3 +198,17 @@ def test_float32_stays_float32_and_no_joints_are_no_joints():
     positions, orientation = forward_kinematics(torch.zeros(5, 0, 3, 3), (), torch.zeros(0, 3))
     assert positions.shape == (5, 0, 3)
     assert orientation.shape == (5, 0, 3, 3)
+
+
+def test_smplx_has_the_joints_of_the_package_and_stands_upright():
+    from smplx.joint_names import JOINT_NAMES
+
+    skeleton = smplx_skeleton()
+    assert skeleton.names == tuple(JOINT_NAMES[:55])
+    positions_cm, _ = forward_kinematics(torch.eye(3).expand(55, 3, 3), skeleton.parents, skeleton.offsets_cm)
+    place = dict(zip(skeleton.names, positions_cm, strict=True))
+    assert place["head"][1] > place["neck"][1] > place["spine3"][1] > 0 > place["left_knee"][1] > place["left_ankle"][1]
+    for name, mirrored in ((n, n.replace("left_", "right_")) for n in skeleton.names if n.startswith("left_")):
+        torch.testing.assert_close(place[mirrored], place[name] * torch.tensor([-1.0, 1, 1]))
+    assert skeleton.names[skeleton.parents[skeleton.index("left_index1")]] == "left_wrist"
+    assert skeleton.names[skeleton.parents[skeleton.index("jaw")]] == "head"

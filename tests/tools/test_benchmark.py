@@ -79,3 +79,15 @@ def test_a_corpus_without_whole_recordings_is_an_error(benchmark, tmp_path, caps
     assert "no such folder" in capsys.readouterr().err
     assert benchmark.main(["data", f"data.root={tmp_path / 'raw'}", "data.format=beat_cache"]) == 1
     assert "the benchmark reads the raw layout" in capsys.readouterr().err
+
+
+def test_the_corpora_of_faces_are_made_cached_and_mixed(benchmark, monkeypatch, capsys):
+    import benchmark_corpora
+
+    monkeypatch.setattr(benchmark_corpora, "SIZES", {"emoca": (2, 2.0), "singinghead": (2, 8.0), "beat2": (2, 3.0)})
+    assert benchmark.main(["corpora", "--seconds", "0.05"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert list(report["cache"]) == list(report["mixture"]) == ["emoca", "singinghead", "beat2"]
+    assert sum(report["mixture"].values()) == pytest.approx(1, abs=0.01)
+    assert all(row["sequences"] == 2 and row["sequences_per_second"] > 0 for row in report["cache"].values())
+    assert report["mixed_windows_per_second"] > 0

@@ -1,10 +1,13 @@
 """What the VQ-VAE's task sees and how it judges; the tests of all tasks are in test_tasks.py."""
 
 import dataclasses
+import os
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from training.test_tasks import Answers, copies, task_and_batch
+from training.toy import in_child
 from training.windows import WindowCorpus, small_config, task_of
 
 from dataloaders.batch import collate
@@ -13,7 +16,8 @@ from emage.motion import rotation
 from emage.motion.contact import contact_of_motion
 from emage.motion.layout import get_layout
 from emage.motion.skeleton import BEAT_JOINTS
-from emage.training.tasks.vqvae import FOOT
+from emage.training import Run, Trainer
+from emage.training.tasks.vqvae import FOOT, MotionVQVAETask
 
 BODY = ("upper", "hands", "lower", "all")
 
@@ -159,3 +163,38 @@ def test_it_needs_rot6d_and_a_part_that_the_layout_holds():
         config = small_config("vqvae", **options)
         with pytest.raises(InputError, match=message):
             task_of(config, WindowCorpus(config))
+
+
+@pytest.mark.parametrize("part", ["upper", "lower", "face"])
+def test_a_run_that_is_cut_in_two_ends_bit_for_bit_as_a_whole_one(tmp_path, part):
+    """Codebooks, their counts and the draws that revive dead codes are all in the resume state."""
+    curves, weights = [], []
+    for name in ("whole", "cut"):
+        config = small_config("vqvae", str(tmp_path / name), part=part, codebook_size=32)
+        config.optim.save_every, config.optim.lr = 7, 3e-3
+        corpus = WindowCorpus(config)
+
+        def run(config=config, corpus=corpus) -> None:
+            with Run(config) as opened:
+                Trainer(opened, task_of(config, corpus), corpus, collate).run()
+
+        def killed(run=run) -> None:
+            step = MotionVQVAETask.train_step
+
+            def dying(task, model, batch):
+                if dying.calls == 11:  # between two saves of the resume state
+                    os._exit(9)
+                dying.calls += 1
+                return step(task, model, batch)
+
+            dying.calls = 0
+            MotionVQVAETask.train_step = dying
+            run()
+
+        if name == "cut":
+            assert in_child(killed) == 9
+        assert in_child(run) == 0
+        curves.append((tmp_path / name / "losses.jsonl").read_bytes())
+        weights.append(load_file(tmp_path / name / "last" / "model.safetensors"))
+    assert curves[0] == curves[1]
+    assert all(torch.equal(value, weights[1][key]) for key, value in weights[0].items())

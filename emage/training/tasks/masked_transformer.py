@@ -43,9 +43,13 @@ class MaskedTransformerTask:
         model.tokenizer.load_state_dict(load_tokenizer(options.tokenizers).tokenizer.state_dict())
         if options.word_vectors:
             start_words(model.speech.words.embedding, self.vocabulary, options.word_vectors)
-        self.tokenizer = model.tokenizer
-        self.masks = WindowMasks(options, model.tokenizer)
+        self.adopt(model)
         return model
+
+    def adopt(self, model: MaskedGestureTransformer) -> None:
+        """Takes the tokenizers of a network, whose codes it is to be trained on."""
+        self.tokenizer = model.tokenizer
+        self.masks = WindowMasks(self.config.model, model.tokenizer)
 
     def train_step(self, model: nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
         """Loss and its parts: by part of the body the cross-entropy of a hidden code (nats), and how many are right."""
@@ -64,6 +68,7 @@ class MaskedTransformerTask:
             shown.given,
             values,
             shown.hint_given,
+            codes,
             self.with_noise(codes, shown),
             shown.known,
             fps=config.data.fps,
@@ -89,12 +94,7 @@ class MaskedTransformerTask:
     @staticmethod
     def with_noise(codes: dict[str, Tensor], shown: Shown) -> dict[str, Tensor]:
         """The codes that the network sees, (B, N, Q) by part: some of those that are shown are of another step."""
-        return {
-            part: torch.where(
-                shown.known[part][..., None], value.gather(1, shown.shift[..., None].expand_as(value)), value
-            )
-            for part, value in codes.items()
-        }
+        return {part: value.gather(1, shown.shift[..., None].expand_as(value)) for part, value in codes.items()}
 
     def eval_step(self, model: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """The same on a validation batch."""

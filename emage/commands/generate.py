@@ -1,0 +1,161 @@
+"""`emage generate`: a sound file in, files that other programs load out."""
+
+import argparse
+import inspect
+import logging
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from emage.audio import SAMPLE_RATE, read_audio
+from emage.emotions import EMOTIONS, emotion_labels
+from emage.errors import InputError
+from emage.generation import Generator, load_pretrained
+from emage.motion.resample import frame_count
+from emage.result_files import DEFAULT_FORMATS, ENDINGS, FACE_ONLY, Result, save_result
+from emage.words import TimedWord, align_text, read_words, spoken
+from emage.words.alignment import text_or_file
+
+RATES = (15, 30, 60)
+EXAMPLES = """examples:
+  emage generate speech.wav --checkpoint runs/demo/camn/best --out out
+  emage generate speech.mp3 --checkpoint runs/demo/camn/best --text "what is said" --fps 30
+  emage generate speech.wav --checkpoint runs/demo/camn/best --words whisper.json --emotion moods.csv --mp4
+
+writes out/<stem>.bvh .json .csv .npz .words.json .html; what each is good for: docs/using_results.md
+an emotion timeline holds rows of start_s,end_s,emotion
+"""
+
+logger = logging.getLogger(__name__)
+
+
+def add_generate_parser(commands: Any) -> argparse.ArgumentParser:
+    """Adds `generate` to the commands of an argparse parser; the parsed arguments hold `run`."""
+    parser = commands.add_parser(
+        "generate",
+        help="motion and face for a sound file, as BVH, ARKit json, Live Link csv, npz and a page to look at",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("audio", type=Path, metavar="AUDIO", help="wav, flac, mp3, ogg or opus, any rate and length")
+    parser.add_argument("--checkpoint", type=Path, required=True, metavar="DIR", help="folder of a trained generator")
+    parser.add_argument("--out", type=Path, default=Path("out"), metavar="DIR", help="folder of the results (out)")
+    _add_words(parser)
+    _add_person(parser)
+    _add_files(parser)
+    parser.set_defaults(run=run_generate)
+    return parser
+
+
+def _add_words(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("words", "what is said; without, the model hears the sound alone")
+    words = group.add_mutually_exclusive_group()
+    words.add_argument("--textgrid", type=Path, metavar="FILE", help="a TextGrid, e.g. of the Montreal Forced Aligner")
+    words.add_argument("--words", type=Path, metavar="FILE", help="word times: Whisper's json, srt or vtt")
+    words.add_argument("--text", metavar="TEXT_OR_FILE", help="a plain transcript; its words are found in the sound")
+    group.add_argument("--language", default="en", metavar="CODE", help="of --text; only en is aligned by phones (en)")
+
+
+def _add_person(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("who and how")
+    group.add_argument("--speaker", metavar="NAME", help="whose style and skeleton (the model's first)")
+    known = f"{', '.join(EMOTIONS)}, or a timeline file (neutral)"
+    group.add_argument("--emotion", default=EMOTIONS[0], metavar="EMOTION", help=known)
+    group.add_argument("--seed", type=int, default=0, metavar="N", help="of models that draw (0)")
+    group.add_argument("--samples", type=int, default=1, metavar="N", help="so many takes, of models that draw (1)")
+    group.add_argument("--fps", type=int, choices=RATES, help="frames per second of the files (the model's own)")
+    group.add_argument("--device", default="cpu", help="where the network runs, e.g. cuda (cpu)")
+
+
+def _add_files(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("files")
+    known = f"comma separated, of {', '.join(ENDINGS)} ({','.join(DEFAULT_FORMATS)})"
+    group.add_argument("--formats", default=",".join(DEFAULT_FORMATS), metavar="LIST", help=known)
+    group.add_argument("--mp4", action="store_true", help="a video too (same as adding mp4 to --formats)")
+    group.add_argument("--bvh-unit", choices=("cm", "m"), default="cm", help="unit of length of the BVH (cm)")
+    group.add_argument("--bvh-up", choices=("y", "z"), default="y", help="axis of the BVH that points up (y)")
+    group.add_argument("--in-place", action="store_true", help="BVH: the root stays where it is on the ground")
+    group.add_argument("--t-pose", action="store_true", help="BVH: the first frame shows the T-pose")
+
+
+def run_generate(arguments: argparse.Namespace) -> int:
+    """Runs the command; the exit code is 0 once every file is there."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    begun = time.monotonic()
+    formats = [name.strip() for name in arguments.formats.split(",") if name.strip()]
+    formats += ["mp4"] if arguments.mp4 else []
+    unknown = [name for name in formats if name not in ENDINGS]
+    if unknown or not formats:
+        raise InputError(f"--formats: got {arguments.formats!r}; choose from {', '.join(ENDINGS)}")
+    if arguments.samples < 1:
+        raise InputError(f"--samples: got {arguments.samples}; it must be at least 1")
+    waveform = read_audio(arguments.audio, SAMPLE_RATE)
+    generator = load_pretrained(arguments.checkpoint, arguments.device)
+    words = find_words(arguments, waveform)
+    takes = _takes(generator, arguments)
+    bvh = {
+        "unit": arguments.bvh_unit,
+        "up": arguments.bvh_up,
+        "root_motion": not arguments.in_place,
+        "t_pose": arguments.t_pose,
+    }
+    paths: list[Path] = []
+    for take, options in enumerate(takes, 1):
+        performance = _generate(generator, arguments, waveform, words, options)
+        if performance.face is None and set(formats) & set(FACE_ONLY):
+            logger.info("this model makes no face: %s are left out", " and ".join(FACE_ONLY))
+        stem = arguments.audio.stem + (f"_{take}" if len(takes) > 1 else "")
+        result = Result(performance, waveform, SAMPLE_RATE, words, bvh)
+        paths += save_result(result, arguments.out, stem, formats)
+    seconds = time.monotonic() - begun
+    lines = [str(path) for path in paths]
+    duration = len(waveform) / SAMPLE_RATE
+    sys.stdout.write("\n".join([*lines, f"{duration:.2f} s of speech in {seconds:.1f} s: {len(paths)} files"]) + "\n")
+    return 0
+
+
+def find_words(arguments: argparse.Namespace, waveform: np.ndarray) -> list[TimedWord]:
+    """The words of --textgrid, --words or --text; a transcript that does not fit is told on stderr."""
+    if arguments.textgrid is not None:
+        if not arguments.textgrid.name.lower().endswith(".textgrid"):
+            raise InputError(f"--textgrid: {arguments.textgrid} is no .TextGrid; word times of other files: --words")
+        return read_words(arguments.textgrid)
+    if arguments.words is not None:
+        return read_words(arguments.words)
+    if arguments.text is None:
+        return []
+    alignment = align_text(text_or_file(arguments.text), waveform, SAMPLE_RATE, language=arguments.language)
+    if alignment.problem is not None:
+        logger.warning("warning: %s", alignment.problem)
+    return alignment.words
+
+
+def _takes(generator: Generator, arguments: argparse.Namespace) -> list[dict[str, int]]:
+    """Options of `generate` for each sample: its seed, if the model draws."""
+    if "seed" in inspect.signature(generator.generate).parameters:
+        return [{"seed": arguments.seed + number} for number in range(arguments.samples)]
+    if arguments.samples > 1:
+        name = generator.bundle.config.model.name
+        raise InputError(f"--samples: {name} does not draw, every take would be the same; leave it out")
+    return [{}]
+
+
+def _generate(
+    generator: Generator,
+    arguments: argparse.Namespace,
+    waveform: np.ndarray,
+    words: list[TimedWord],
+    options: dict[str, int],
+) -> Any:
+    """One performance at the rate that was asked for."""
+    duration_s = len(waveform) / SAMPLE_RATE
+    emotion = emotion_labels(arguments.emotion, frame_count(duration_s, generator.fps), generator.fps)
+    performance = generator.generate(
+        waveform, SAMPLE_RATE, words=spoken(words), speaker=arguments.speaker, emotion=emotion, **options
+    )
+    if arguments.fps is None or arguments.fps == performance.fps:
+        return performance
+    return performance.resample(arguments.fps, frame_count(duration_s, arguments.fps))

@@ -1,0 +1,195 @@
+"""`emage generate` with a tiny network: which sounds it takes, which files it leaves, what it says when it cannot."""
+
+import csv
+import json
+
+import imageio_ffmpeg
+import numpy as np
+import pytest
+import soundfile
+from tiny_bundles import camn_bundle
+
+from emage.checkpoint import save_bundle
+from emage.cli import main
+from emage.motion.bvh import read_bvh
+from emage.performance_file import read_performance_file
+
+RATE = 16000
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("checkpoint") / "best"
+    save_bundle(folder, camn_bundle())
+    return folder
+
+
+def sound(seconds: float, rate: int = RATE, channels: int = 1) -> np.ndarray:
+    times = np.arange(round(seconds * rate)) / rate
+    wave = 0.3 * np.random.default_rng(0).normal(size=len(times)) * np.sin(3 * times) ** 2
+    return np.stack([wave] * channels, axis=1).astype(np.float32)
+
+
+@pytest.fixture
+def run(checkpoint, tmp_path, capsys):
+    """Runs the command on a file in `tmp_path`; gives exit code, stdout and stderr."""
+
+    def call(audio: str, *options: str):
+        code = main(
+            [
+                "generate",
+                str(tmp_path / audio),
+                "--checkpoint",
+                str(checkpoint),
+                "--out",
+                str(tmp_path / "out"),
+                *options,
+            ]
+        )
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return call
+
+
+def test_all_files_are_there_equally_long_and_named_after_the_sound(tmp_path, run):
+    soundfile.write(tmp_path / "my speech.wav", sound(2.03), RATE)
+    (tmp_path / "w.srt").write_text("1\n00:00:00,000 --> 00:00:01,000\nthe first thing\n")
+    code, out, _ = run("my speech.wav", "--words", str(tmp_path / "w.srt"), "--mp4", "--fps", "30", "--speaker", "4")
+    assert code == 0
+    endings = (".bvh", ".json", ".csv", ".npz", ".words.json", ".html", ".mp4")
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"my speech" + ending for ending in endings}
+    assert len(out.splitlines()) == len(endings) + 1
+    stem = str(tmp_path / "out" / "my speech")
+    motion = read_bvh(stem + ".bvh")
+    assert (motion.num_frames, motion.fps) == (61, 30.0)  # round(2.03 * 30), not twice the 30 frames at 15 fps
+    assert read_performance_file(stem + ".npz").num_frames == 61
+    assert len(json.loads(open(stem + ".json").read())["frames"]) == 61
+    assert len(list(csv.reader(open(stem + ".csv")))) == 62
+    assert [word["word"] for word in json.loads(open(stem + ".words.json").read())] == ["the", "first", "thing"]
+    about = next(imageio_ffmpeg.read_frames(stem + ".mp4"))
+    assert about["duration"] == pytest.approx(2.03, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    "name, options",
+    [
+        ("a.wav", {"subtype": "PCM_24"}),
+        ("a.wav", {"subtype": "FLOAT"}),
+        ("a.flac", {}),
+        ("a.ogg", {}),
+        ("a.mp3", {}),
+        ("a.opus", {"format": "OGG", "subtype": "OPUS"}),
+    ],
+)
+@pytest.mark.parametrize("rate, channels", [(48000, 2), (8000, 1)])
+def test_any_sound_file_at_any_rate_gives_the_frames_of_its_length(tmp_path, run, name, options, rate, channels):
+    soundfile.write(tmp_path / name, sound(1.2, rate, channels), rate, **options)
+    code, _, _ = run(name, "--formats", "bvh")
+    assert code == 0
+    assert read_bvh(tmp_path / "out" / "a.bvh").num_frames == 18
+
+
+@pytest.mark.parametrize("seconds, rate", [(0.3, 16000), (1.0, 96000), (61.37, 8000)])
+@pytest.mark.parametrize("fps", [15, 60])
+def test_the_length_is_exact(tmp_path, run, seconds, rate, fps):
+    soundfile.write(tmp_path / "a.wav", sound(seconds, rate), rate)
+    assert run("a.wav", "--formats", "npz", "--fps", str(fps))[0] == 0
+    result = read_performance_file(tmp_path / "out" / "a.npz")
+    assert result.num_frames == len(result.face) == round(seconds * fps)
+
+
+@pytest.mark.parametrize("kind", ["silence", "clipping", "offset"])
+def test_odd_sound_gives_finite_motion(tmp_path, run, kind):
+    wave = {"silence": np.zeros(RATE), "clipping": np.sign(sound(1.0)[:, 0]), "offset": 0.5 + 0.1 * sound(1.0)[:, 0]}[
+        kind
+    ]
+    soundfile.write(tmp_path / "a.wav", wave, RATE)
+    assert run("a.wav", "--formats", "npz")[0] == 0
+    assert read_performance_file(tmp_path / "out" / "a.npz").motion.isfinite().all()
+
+
+def test_options_of_the_bvh_and_the_emotion_timeline_arrive(tmp_path, run):
+    soundfile.write(tmp_path / "a.wav", sound(2.0), RATE)
+    assert run("a.wav", "--formats", "bvh,npz")[0] == 0
+    plain, calm = read_bvh(tmp_path / "out" / "a.bvh"), read_performance_file(tmp_path / "out" / "a.npz").motion
+    (tmp_path / "moods.csv").write_text("1.2,2,anger\n")
+    options = ("--bvh-unit", "m", "--bvh-up", "z", "--t-pose", "--emotion", str(tmp_path / "moods.csv"))
+    assert run("a.wav", "--formats", "bvh,npz", *options)[0] == 0
+    turned, angry = read_bvh(tmp_path / "out" / "a.bvh"), read_performance_file(tmp_path / "out" / "a.npz").motion
+    assert turned.offsets_cm.norm() * 100 == pytest.approx(float(plain.offsets_cm.norm()), rel=1e-4)
+    assert turned.rotations()[0].diagonal(dim1=-2, dim2=-1).eq(1).all()
+    assert turned.order(1) == "XZY"
+    assert (angry - calm)[18:].abs().max() > 10 * (angry - calm)[:3].abs().max()
+
+
+def test_a_transcript_is_aligned_and_a_wrong_one_warned_of(tmp_path, run, caplog):
+    soundfile.write(tmp_path / "a.wav", sound(2.0), RATE)
+    (tmp_path / "t.txt").write_text("nobody says this,  never --")
+    with caplog.at_level("WARNING"):
+        code, _, _ = run("a.wav", "--formats", "words", "--text", str(tmp_path / "t.txt"))
+    assert code == 0
+    words = json.loads((tmp_path / "out" / "a.words.json").read_text())
+    assert [word["word"] for word in words] == ["nobody", "says", "this,", "never", "--"]
+    assert "warning:" in caplog.text
+
+
+def test_a_model_without_a_face_leaves_the_files_of_the_face_out(tmp_path, capsys, caplog):
+    save_bundle(tmp_path / "best", camn_bundle(predict_face=False))
+    soundfile.write(tmp_path / "a.wav", sound(1.0), RATE)
+    with caplog.at_level("INFO"):
+        assert (
+            main(
+                [
+                    "generate",
+                    str(tmp_path / "a.wav"),
+                    "--checkpoint",
+                    str(tmp_path / "best"),
+                    "--out",
+                    str(tmp_path / "o"),
+                ]
+            )
+            == 0
+        )
+    assert {path.suffix for path in (tmp_path / "o").iterdir()} == {".bvh", ".npz", ".html", ".json"}
+    assert not (tmp_path / "o" / "a.json").exists()  # the .json is that of the words
+    assert "makes no face" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "name, content, options, message",
+    [
+        ("none.wav", None, (), "no such sound file"),
+        ("a.wav", b"", (), "empty"),
+        ("a.wav", b"RIFF but no sound", (), "cannot be read as sound"),
+        ("short.wav", 100, (), "less than one frame"),
+        ("a.wav", 16000, ("--formats", "bvh,fbx"), "choose from bvh, json"),
+        ("a.wav", 16000, ("--samples", "0"), "at least 1"),
+        ("a.wav", 16000, ("--samples", "3"), "does not draw"),
+        ("a.wav", 16000, ("--emotion", "joyful"), "choose one of neutral"),
+        ("a.wav", 16000, ("--speaker", "nobody"), "nobody"),
+        ("a.wav", 16000, ("--words", "w.docx"), "words are read from"),
+        ("a.wav", 16000, ("--textgrid", "none.TextGrid"), "none.TextGrid"),
+        ("a.wav", 16000, ("--textgrid", "w.json"), "is no .TextGrid"),
+    ],
+)
+def test_what_cannot_be_done_is_one_line_and_exit_code_1_and_leaves_no_file(
+    tmp_path, run, name, content, options, message
+):
+    if isinstance(content, bytes):
+        (tmp_path / name).write_bytes(content)
+    elif content is not None:
+        soundfile.write(tmp_path / name, sound(content / RATE), RATE)
+    code, out, err = run(name, *options)
+    assert code == 1
+    assert out == ""
+    last = err.strip().splitlines()[-1]
+    assert last.startswith("error: ")
+    assert message in last
+    assert not (tmp_path / "out").exists() or not list((tmp_path / "out").iterdir())
+
+
+def test_a_checkpoint_that_is_none_is_told(tmp_path, capsys):
+    soundfile.write(tmp_path / "a.wav", sound(1.0), RATE)
+    assert main(["generate", str(tmp_path / "a.wav"), "--checkpoint", str(tmp_path / "no")]) == 1
+    assert "no such folder" in capsys.readouterr().err

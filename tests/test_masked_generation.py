@@ -1,0 +1,185 @@
+"""Generation with a masked transformer: random weights, so only what holds for any weights is tested here."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tiny_bundles import camn_bundle, masked_bundle
+
+from emage.checkpoint import load_bundle, save_bundle
+from emage.completion import Given, joint_places
+from emage.config import GenerationConfig
+from emage.errors import InputError
+from emage.generation import Generator
+from emage.motion import rotation
+from emage.motion.convert import convert, from_matrices, to_matrices
+from emage.motion.layout import get_layout
+from emage.text import Word
+
+RATE, FPS = 16000, 15.0
+LAYOUT = get_layout("beat_full_rot6d")
+FEW = GenerationConfig(steps=2)
+
+
+def speech(seconds: float, seed: int = 0) -> np.ndarray:
+    times = np.arange(round(seconds * RATE)) / RATE
+    noise = np.random.default_rng(seed).normal(size=len(times))
+    return (0.2 * noise * np.sin(3 * times) ** 2).astype(np.float32)
+
+
+def some_motion(num_frames: int, seed: int = 0) -> torch.Tensor:
+    """Slow random turns, (T, D)."""
+    draw = torch.Generator().manual_seed(seed)
+    axis = torch.randn(LAYOUT.num_joints, 3, generator=draw)
+    angle = 0.3 * torch.sin(torch.arange(num_frames)[:, None] * 0.3 + torch.arange(LAYOUT.num_joints))
+    matrix = rotation.axis_angle_to_matrix(angle[..., None] * torch.nn.functional.normalize(axis, dim=-1))
+    return from_matrices(matrix, LAYOUT, torch.zeros(num_frames, 3))
+
+
+@pytest.fixture(scope="module")
+def generator() -> Generator:
+    return Generator(masked_bundle())
+
+
+@settings(max_examples=15, deadline=None)
+@given(num_samples=st.integers(1600, 150000), steps=st.integers(1, 3))
+def test_any_length_gives_exactly_the_frames_of_its_duration(num_samples, steps):
+    made = Generator(masked_bundle()).generate(np.full(num_samples, 0.1), RATE, options=GenerationConfig(steps=steps))
+    assert made.num_frames == round(num_samples / RATE * FPS) == len(made.face)
+    assert made.motion.isfinite().all()
+    assert torch.equal(made.face, made.face.clamp(0, 1))
+    matrix = to_matrices(made.motion, LAYOUT)
+    torch.testing.assert_close(matrix @ matrix.transpose(-1, -2), torch.eye(3).expand_as(matrix), atol=1e-4, rtol=0)
+
+
+def test_the_same_seed_gives_the_same_bits_and_another_seed_another_motion(generator):
+    first, second = (generator.generate(speech(6.0), RATE, seed=3, options=FEW) for _ in range(2))
+    assert torch.equal(first.motion, second.motion)
+    assert torch.equal(first.face, second.face)
+    other = generator.generate(speech(6.0), RATE, seed=4, options=FEW)
+    assert not torch.equal(first.motion, other.motion)
+
+
+def test_temperature_zero_draws_nothing(generator):
+    certain = GenerationConfig(steps=1, temperature=0.0)
+    first, second = (generator.generate(speech(3.0), RATE, seed=seed, options=certain) for seed in (0, 1))
+    assert torch.equal(first.motion, second.motion)
+
+
+def test_what_comes_later_does_not_change_what_is_drawn_in_one_pass(generator):
+    options = GenerationConfig(steps=1)
+    long, short = (generator.generate(speech(9.0)[: round(s * RATE)], RATE, options=options) for s in (9.0, 8.0))
+    frames = 4 * 15  # the windows of both begin alike; the last ones differ
+    assert torch.equal(long.motion[:frames], short.motion[:frames])
+
+
+@pytest.mark.parametrize("guidance", [1.0, 2.0])
+def test_each_input_counts_and_can_be_left_out(generator, guidance):
+    options = GenerationConfig(steps=1, temperature=0.0, guidance=guidance)
+    words = [Word("first", 0.2, 0.8), Word("monday", 1.0, 1.7)]
+    full = {"words": words, "speaker": "4", "emotion": 3, "options": options}
+    base = generator.generate(speech(2.0), RATE, **full)
+    for name in ("audio", "words", "speaker", "emotion"):
+        without = generator.generate(speech(2.0), RATE, **full, without=[name])
+        assert not torch.equal(base.motion, without.motion), name
+    silent = generator.generate(speech(2.0), RATE, **full, without=["audio"])
+    other = generator.generate(speech(2.0, seed=5), RATE, **full, without=["audio"])
+    assert torch.equal(silent.motion, other.motion)
+    unsaid = generator.generate(speech(2.0), RATE, **(full | {"words": None}))
+    assert torch.equal(unsaid.motion, generator.generate(speech(2.0), RATE, **full, without=["words"]).motion)
+
+
+def test_unknown_words_are_told_apart(generator):
+    options = GenerationConfig(steps=1, temperature=0.0)
+    made = [
+        generator.generate(speech(2.0), RATE, words=[Word(word, 0.0, 2.0)], options=options).motion
+        for word in ("zebra", "quilt", "ocean", "zebra")
+    ]
+    assert torch.equal(made[0], made[3])
+    assert not torch.equal(made[0], made[1]) or not torch.equal(made[0], made[2])
+
+
+def test_a_given_arm_comes_back_and_the_rest_is_completed(generator):
+    motion = some_motion(90)
+    given_arm = Given.stretch(motion, LAYOUT.name, names=("RightArm", "RArm1"), start_frame=30, stop_frame=75)
+    made = generator.generate(speech(6.0), RATE, given=given_arm, options=FEW)
+    places = joint_places("RightArm", LAYOUT) + joint_places("RightForeArm", LAYOUT)
+    wanted, found = (to_matrices(x, LAYOUT)[30:75, places] for x in (motion, made.motion))
+    assert rotation.angle_between(wanted, found).max() < np.deg2rad(0.1)
+    free = generator.generate(speech(6.0), RATE, options=FEW)
+    assert not torch.equal(free.motion, made.motion)
+
+
+def test_a_given_part_and_facial_channels_come_back(generator):
+    face = torch.rand(30, 51)
+    channels = torch.zeros(30, 51, dtype=torch.bool)
+    channels[5:20, 24] = True
+    lower = Given.stretch(some_motion(30), LAYOUT.name, names=("lower",))
+    kept = Given(lower.motion, lower.joints, face, channels)
+    made = generator.generate(speech(2.0), RATE, given=kept, options=FEW)
+    columns = LAYOUT.part_columns("lower")
+    assert torch.equal(made.motion[:, columns], lower.motion[:, columns])
+    assert torch.equal(made.face[channels], face[channels])
+
+
+def test_seed_frames_of_any_number_come_back(generator):
+    seed_motion = some_motion(7)
+    made = generator.generate(speech(2.0), RATE, seed_motion=seed_motion, options=FEW)
+    assert torch.equal(made.motion[:7], seed_motion)
+
+
+def test_parts_without_a_tokenizer_stand_in_the_mean_pose():
+    folders = dict(list(masked_bundle().config.model.tokenizers.items())[:2])  # upper and hands
+    bundle = masked_bundle(tokenizers=folders)
+    made = Generator(bundle).generate(speech(2.0), RATE, options=FEW)
+    assert made.face is None
+    legs = LAYOUT.part_columns("lower")
+    still = convert(bundle.statistics.mean_pose, "beat_full", LAYOUT)[legs]
+    torch.testing.assert_close(made.motion[:, legs], still.expand(30, -1), atol=1e-5, rtol=0)
+
+
+def test_a_checkpoint_holds_its_tokenizers(tmp_path):
+    bundle = masked_bundle()
+    bundle.config.model.tokenizers = dict.fromkeys(bundle.config.model.tokenizers, "gone/away")
+    save_bundle(tmp_path / "best", bundle)
+    made, again = (
+        Generator(b).generate(speech(2.0), RATE, options=FEW) for b in (bundle, load_bundle(tmp_path / "best"))
+    )
+    assert torch.equal(made.motion, again.motion)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"without": ["sound"]}, "without: got 'sound'; choose from audio, words, speaker, emotion"),
+        ({"given": Given(motion=torch.zeros(3, 4), joints=torch.zeros(30, 76, dtype=torch.bool))}, "given motion: got shape"),
+        ({"given": Given(motion=some_motion(30))}, "it needs `joints`"),
+        ({"seed_motion": np.zeros((4, 7))}, r"seed frames: got shape \(4, 7\)"),
+        ({"emotion": 9}, "emotion: got labels from 9 to 9"),
+        ({"speaker": "zoe"}, "zoe"),
+        ({"face": np.zeros((30, 51))}, "face: this model takes no face"),
+    ],
+)  # fmt: skip
+def test_input_that_cannot_be_used(generator, arguments, message):
+    with pytest.raises(InputError, match=message):
+        generator.generate(speech(2.0), RATE, **arguments)
+
+
+def test_given_values_that_are_not_finite_are_refused(generator):
+    motion = some_motion(30)
+    motion[3, 40] = torch.nan
+    with pytest.raises(InputError, match="not finite"):
+        generator.generate(speech(2.0), RATE, given=Given.stretch(motion, LAYOUT.name))
+
+
+def test_frames_and_names_of_a_stretch_are_checked():
+    with pytest.raises(InputError, match="frames 5 to 50 of 30"):
+        Given.stretch(some_motion(30), LAYOUT.name, start_frame=5, stop_frame=50)
+    with pytest.raises(InputError, match="no joint 'Tail'"):
+        Given.stretch(some_motion(30), LAYOUT.name, names=("Tail",))
+
+
+def test_camn_has_no_such_options():
+    with pytest.raises(InputError, match="camn takes no given motion"):
+        Generator(camn_bundle()).generate(speech(1.0), RATE, without=["audio"])
