@@ -179,9 +179,11 @@ class Runner:
             return done
         log = self.folder / LOG_FOLDER / f"{step.name.replace(' ', '_')}.log"
         log.parent.mkdir(parents=True, exist_ok=True)
-        _say(f"{step.name}: python {shlex.join(step.command)}")
+        _say(f"{step.name} ({log})")
         started = time.monotonic()
         with open(log, "a", encoding="utf-8") as output:
+            output.write(f"$ python {shlex.join(step.command)}\n")
+            output.flush()
             process = self._begin(step, output)
             _, status, usage = os.wait4(process.pid, 0)
             with self._guard:

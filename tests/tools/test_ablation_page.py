@@ -186,8 +186,8 @@ def test_every_criterion_tells_a_model_that_knows_from_one_that_does_not():
     kept = {what for what, seen in bad.items() if seen}
     # Who strokes at random does so too with another's sound, and loses nothing without words.
     assert kept == {
-        "the same with audio and words of another recording",
-        "stresses met without words, over those with them",
+        "stresses met, audio and words of another recording",
+        "stresses met without words, as a share of those with them",
     }
 
 
@@ -195,5 +195,5 @@ def test_a_missing_number_is_not_seen():
     rows = copy.deepcopy(causes())
     del rows["editing"]
     judged = {row["what"]: row for row in judge_causes([rows], None)}
-    assert judged["acceleration at its borders: share within the real 99th percentile"]["masked"] == "-"
-    assert not judged["acceleration at its borders: share within the real 99th percentile"]["seen"]
+    assert judged["its borders: share of accelerations within the real 99th percentile"]["masked"] == "-"
+    assert not judged["its borders: share of accelerations within the real 99th percentile"]["seen"]
