@@ -9,7 +9,7 @@ import pytest
 import torch
 from raw_corpus import make_raw_recording
 from training.test_processes import on_two_processes
-from training.windows import WindowCorpus, small_config
+from training.windows import BODY_MODELS, WindowCorpus, small_config
 
 import train
 from dataloaders.batch import collate
@@ -89,7 +89,7 @@ def test_bad_input_is_one_line_and_exit_code_1(data, tmp_path, capfd, override, 
     assert message in errors[0]
 
 
-@pytest.mark.parametrize("name", TRAINERS)
+@pytest.mark.parametrize("name", BODY_MODELS)
 def test_two_processes_agree_with_one_on_every_model(tmp_path, name):
     for count in (1, 2):
         config = small_config(name, str(tmp_path / str(count)))
