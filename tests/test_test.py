@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from raw_corpus import make_raw_recording, offsets_cm
-from tiny_bundles import autoencoder_bundle, camn_bundle, statistics, vqvae_bundle
+from tiny_bundles import autoencoder_bundle, camn_bundle, masked_bundle, statistics, vqvae_bundle
 
 from dataloaders.cache import build_cache
 from emage.audio import read_audio
@@ -56,6 +56,7 @@ def networks(tmp_path_factory) -> dict[str, Path]:
         "with_face": camn_bundle(face_input=True, predict_face=False),
         "fast": camn_bundle(fps=30.0),
         "strangers": camn_bundle(speakers=("7",)),
+        "masked": masked_bundle(),
         "fgd": autoencoder_bundle(),
         "untrained_fgd": autoencoder_bundle(steps=0),
         "vqvae": vqvae_bundle(),
@@ -169,6 +170,25 @@ def test_the_same_test_again_overwrites_its_results_with_the_same(door, result, 
     for timed in (metrics, again):
         timed.pop("seconds")
     assert again == metrics
+
+
+def test_a_masked_transformer_decodes_as_the_config_of_the_test_says(door, data, networks, tmp_path):
+    config = str(CAMN.with_name("masked_transformer.yaml"))
+    bvh = {}
+    for name, more in (
+        ("steps", ["generation.steps=3"]),
+        ("one_pass", ["generation.steps=1"]),
+        ("seed", ["generation.steps=3", "seed=1"]),
+        ("seeded", ["generation.steps=3", "--give-seed-frames"]),
+    ):
+        items = arguments(data, networks, tmp_path / name, *more, "metrics.intervals=false", camn="masked")
+        assert door.main(["-c", config, *items[2:]]) == 0
+        bvh[name] = (tmp_path / name / "test" / "2_scott_0_1_1.bvh").read_bytes()
+    assert len(set(bvh.values())) == 4
+    results = json.loads((tmp_path / "seeded" / "metrics.json").read_text())
+    assert results["seed_frames_given"] == 4
+    assert results["measures"]["face_mae_all"]["value"] > 0
+    assert not [row for row in results["not_scored"] if row["metric"] == "face"]
 
 
 def test_a_given_face_is_written_under_a_name_that_says_so(door, data, networks, tmp_path):

@@ -48,12 +48,6 @@ def _at(rows: Rows, *path: str) -> float | None:
     return found
 
 
-def _join(rows: Rows) -> float | None:
-    """How far the arm's acceleration at the borders goes, over that of real motion (99th percentiles)."""
-    editing = rows.get("editing")
-    return None if editing is None else editing["border_p99_cm_s2"] / editing["real_p99_cm_s2"]
-
-
 def _above(limit: float) -> dict[str, Any]:
     return {"wanted": f"above {limit:g}", "holds": lambda value: value > limit}
 
@@ -90,7 +84,8 @@ CRITERIA: tuple[Criterion, ...] = (
               _share("mouth", "without_audio_and_words", "correlation"), **_at_most(0.25)),
     Criterion("right arm given for seconds 2 to 5: largest error, degrees", _share("editing", "largest_error_deg"), digits=4,
               **_at_most(0.1)),
-    Criterion("acceleration at its borders over the real one (99th percentiles)", _join, **_at_most(1.0)),
+    Criterion("acceleration at its borders: share within the real 99th percentile", _share("editing", "within"),
+              real=_share("editing", "real_within"), **_above(0.95)),
 )  # fmt: skip
 
 

