@@ -22,9 +22,9 @@ from emage.words.alignment import text_or_file
 RATES = (15, 30, 60)
 DECODING = ("steps", "temperature", "guidance")  # options of models that draw
 EXAMPLES = """examples:
-  emage generate speech.wav --checkpoint runs/demo/camn/best --out out
-  emage generate speech.mp3 --checkpoint runs/demo/camn/best --text "what is said" --fps 30
-  emage generate speech.wav --checkpoint runs/demo/camn/best --words whisper.json --emotion moods.csv --mp4
+  emage generate speech.wav --checkpoint runs/demo/masked_transformer/best --out out
+  emage generate speech.mp3 --checkpoint runs/demo/masked_transformer/best --text "what is said" --fps 30
+  emage generate speech.wav --checkpoint runs/demo/masked_transformer/best --words whisper.json --emotion moods.csv --mp4
 
 writes out/<stem>.bvh .json .csv .npz .words.json .html; what each is good for: docs/using_results.md
 an emotion timeline holds rows of start_s,end_s,emotion
