@@ -102,5 +102,6 @@ def test_without_audio_and_words_the_mouth_no_longer_follows(rows):
 def test_a_given_arm_comes_back_and_joins_smoothly(rows):
     found = rows["editing"]
     assert found["largest_error_deg"] <= 0.1
-    # Of the real motion itself some 2 % of the values at these frames lie above its 99th percentile.
-    assert found["within"] >= 0.95
+    # Within the 99th percentile of real motion, as far as the model's own motion is: the border adds nothing.
+    assert found["within"] >= 0.9
+    assert found["within"] >= found["elsewhere_within"] - 0.03
