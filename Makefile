@@ -1,4 +1,4 @@
-# make demo       corpus, cache, training, generation and numbers, on this machine (6 minutes after the install)
+# make demo       corpus, cache, training, generation and numbers, on this machine (10 minutes after the install)
 # make test       the tests of an ordinary machine        make test-long  those that train models
 # make lint       ruff                                    make install    only .venv
 PYTHON ?= python3

@@ -9,19 +9,19 @@ from torch import nn
 
 from emage import __version__
 from emage.checkpoint import load_bundle
+from emage.commands.convert_face import add_convert_face_parser
 from emage.commands.generate import add_generate_parser
 from emage.commands.view import add_view_parser
 from emage.config import Config, load_config
 from emage.errors import InputError, one_line_errors
 from emage.evaluation.command import add_folder_arguments
-from emage.face_conversion import add_convert_face_parser
 from emage.generation import checkpoint_in
 from emage.models import MODELS
 from emage.singinghead_suite.command import add_singinghead_parser
 from emage.tokenizers import planned_tokenizers
 
 EXAMPLES = """examples:
-  emage generate speech.wav --checkpoint runs/demo/camn/best --out out
+  emage generate speech.wav --checkpoint runs/demo/masked_transformer/best --out out
   emage view out/speech.bvh --audio speech.wav
   emage info configs/beat/camn.yaml
   emage info runs/demo/camn/best

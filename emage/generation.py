@@ -109,36 +109,20 @@ class Generator:
             InputError: speech shorter than a frame or not finite, an unknown speaker or emotion, a face, seed or given
                 motion of the wrong shape, or one that the model needs and does not get or gets and cannot use.
         """
-        samples = np.asarray(waveform, dtype=np.float32)
-        if samples.ndim != 1:
-            raise InputError(f"speech: got an array of shape {samples.shape}; expected one channel, (samples,)")
-        num_frames = frame_count(len(check_audio(samples, "speech")) / sample_rate, self.fps)
-        if num_frames == 0:
-            raise InputError(
-                f"speech: {len(samples)} samples at {sample_rate} Hz are less than one frame at {self.fps:g} fps"
-            )
+        tensors = self._speech(waveform, sample_rate, words or (), 0 if emotion is None else emotion)
+        num_frames = len(tensors["words"])
         speaker = self._known_speaker(speaker)
         self._check_inputs(given, without, options)
-        speech = {
-            "waveform": self._fit_samples(resample_audio(samples, sample_rate, self.sample_rate), num_frames),
-            "words": word_ids(words or (), self.bundle.vocabulary, num_frames=num_frames, fps=self.fps),
-            "emotion": self._emotions(0 if emotion is None else emotion, num_frames),
-        }
-        tensors = {name: torch.as_tensor(value, device=self.device) for name, value in speech.items()}
         if self.completer is None:
             motion, made_face = self._cascade(tensors, speaker, seed_motion, face)
         else:
             absent = {*without, *(name for name, value in (("words", words), ("emotion", emotion)) if value is None)}
             self._face(face, num_frames)
-            if seed_motion is not None:
-                if given is not None:
-                    raise InputError("seed frames: `given` is there too; put them into it")
-                given = as_seed(seed_motion, self.layout.name, num_frames)
             motion, made_face = self.completer.complete(
                 **tensors,
                 speaker=self.bundle.speakers.index(speaker),
                 there={name: name not in absent for name in INPUTS},
-                given=(given or Given()).checked(self.layout, num_frames),
+                given=self._given(given, seed_motion, num_frames),
                 skeleton=self.bundle.skeletons[speaker],
                 seed=seed,
                 options=options or self.bundle.config.generation,
@@ -155,6 +139,33 @@ class Generator:
             face_given=self.takes_face,
             fill=self.bundle.statistics.mean_pose,
         )
+
+    def _speech(
+        self, waveform: ArrayLike, sample_rate: int, words: Sequence[Word], emotion: int | ArrayLike
+    ) -> dict[str, Tensor]:
+        """Checked speech as the networks take it: waveform (S,), words (T,) and emotion (T,), on the device."""
+        samples = np.asarray(waveform, dtype=np.float32)
+        if samples.ndim != 1:
+            raise InputError(f"speech: got an array of shape {samples.shape}; expected one channel, (samples,)")
+        num_frames = frame_count(len(check_audio(samples, "speech")) / sample_rate, self.fps)
+        if num_frames == 0:
+            raise InputError(
+                f"speech: {len(samples)} samples at {sample_rate} Hz are less than one frame at {self.fps:g} fps"
+            )
+        speech = {
+            "waveform": self._fit_samples(resample_audio(samples, sample_rate, self.sample_rate), num_frames),
+            "words": word_ids(words, self.bundle.vocabulary, num_frames=num_frames, fps=self.fps),
+            "emotion": self._emotions(emotion, num_frames),
+        }
+        return {name: torch.as_tensor(value, device=self.device) for name, value in speech.items()}
+
+    def _given(self, given: Given | None, seed_motion: ArrayLike | None, num_frames: int) -> Given:
+        """What a masked transformer has to keep."""
+        if seed_motion is not None:
+            if given is not None:
+                raise InputError("seed frames: `given` is there too; put them into it")
+            given = as_seed(seed_motion, self.layout.name, num_frames)
+        return (given or Given()).checked(self.layout, num_frames)
 
     def _cascade(
         self, speech: dict[str, Tensor], speaker: str, seed_motion: ArrayLike | None, face: ArrayLike | None

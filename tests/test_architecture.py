@@ -40,7 +40,6 @@ FLOORS = {
     "emage.result_files": 3,
     "emage.evaluation": 4,
     "emage.tokenizer_evaluation": 4,
-    "emage.face_conversion": 4,
     "emage.singinghead_suite": 4,
     "emage.streaming": 4,
     "emage.training": 5,

@@ -32,7 +32,7 @@ example (after `make demo`):
   python tools/draw_overview.py -c configs/demo/camn.yaml --results runs/demo/camn/test --table runs/demo/table.json \\
       --out runs/demo/overview.png
 """
-REAL, GENERATED, CONTROLS = "#3a3a3a", "#0072b2", ("#d55e00", "#b0b0b0")
+REAL, GENERATED, CONTROLS = "#3a3a3a", "#0072b2", ("#d55e00", "#a0a0a0", "#c8c8c8")
 WRISTS = ("RightHand", "LeftHand")
 NUM_SNAPSHOTS = 8
 SNAPSHOT_WIDTH_CM = 98.0  # room for one skeleton
@@ -82,7 +82,9 @@ def draw_overview(real: Side, generated: Side, streams: dict[str, Any], *, title
     figure = Figure(figsize=(15, 8.2), dpi=110, layout="constrained")
     left, right = figure.subfigures(1, 2, width_ratios=(4.3, 1))
     *strips, speech, jaw = left.subplots(4, 1, height_ratios=(1.85, 1.85, 1.6, 1.0))
-    for axes, side, name, colour in zip(strips, (real, generated), ("real", "CaMN"), (REAL, GENERATED), strict=True):
+    for axes, side, name, colour in zip(
+        strips, (real, generated), ("real", "generated"), (REAL, GENERATED), strict=True
+    ):
         draw_strip(axes, side, colour)
         axes.set_ylabel(name, color=colour, fontsize=13, fontweight="bold")
     strips[0].set_title(title, loc="left", fontsize=12)
@@ -153,7 +155,7 @@ def draw_speech(axes: Axes, streams: dict[str, Any], real: Side, generated: Side
         sound.text(middle_s, 1.36 * peak, word.text, ha="center", va="bottom", fontsize=7, rotation=28, color="#6b5d1f")
     axes.set_zorder(sound.get_zorder() + 1)
     axes.patch.set_visible(False)
-    for side, name, colour in ((real, "real", REAL), (generated, "CaMN", GENERATED)):
+    for side, name, colour in ((real, "real", REAL), (generated, "generated", GENERATED)):
         speed = side.wrist_speed_cm_s()
         axes.plot(np.arange(len(speed)) / side.fps, speed, color=colour, label=name, linewidth=1.6)
     axes.set(xlim=(0, duration_s), ylabel="wrist speed (cm/s)", xticklabels=[])
@@ -189,7 +191,7 @@ def draw_bars(axes: Axes, rows: list[dict[str, Any]], key: str, title: str) -> N
         axes.text(place, value + 0.015 * top, text, ha="center", va="bottom", fontsize=9)
         if key == "bc" and row["bc_chance"]:
             axes.hlines(row["bc_chance"], place - 0.35, place + 0.35, color="white", linestyle=":", linewidth=2)
-    axes.set_xticks(range(len(rows)), [textwrap.fill(row["name"], 11) for row in rows], fontsize=8)
+    axes.set_xticks(range(len(rows)), [textwrap.fill(row["name"], 11) for row in rows], fontsize=6.5)
     axes.set(ylim=(0, 1.12 * top), yticks=[])
     axes.set_title(title, fontsize=10, loc="left")
     axes.spines[["top", "right", "left"]].set_visible(False)
@@ -237,7 +239,7 @@ def main(argv: list[str] | None = None) -> int:
     entries = [entry for entry in corpus.usable("test") if arguments.recording in (None, entry.id)]
     entry = liveliest(arguments.results, entries)
     real, generated, streams = _read_sides(corpus, entry, arguments.results)
-    title = f"Test recording {entry.id}: what the person did, and what CaMN makes of the same speech"
+    title = f"Test recording {entry.id}: what the person did, and what the model makes of the same speech"
     figure = draw_overview(real, generated, streams, title=title, table=read_json(arguments.table))
     figure.savefig(arguments.out)
     print(f"written: {arguments.out}")

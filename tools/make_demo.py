@@ -5,14 +5,17 @@ code is 1 if a step fails, or if the trained model is no better than the untrain
 """
 
 import argparse
+import contextlib
 import dataclasses
 import json
 import os
 import shlex
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -34,12 +37,15 @@ examples, from the project's root:
   python tools/make_demo.py --out runs/tiny --recordings 24 optim.max_steps=20
 """
 CAMN, FGD_NETWORK = "configs/demo/camn.yaml", "configs/demo/motion_autoencoder.yaml"
+MASKED = "configs/demo/masked_transformer.yaml"
+PARTS = ("upper", "hands", "lower", "face")
 FLOOR, TRAINED, UNTRAINED, MEAN_POSE = "split-half floor of the real data", "CaMN", "untrained CaMN", "mean pose"
+MAIN = "masked transformer"
 DEFAULT_OUT = Path("runs/demo")
 
 
-def commands(out: Path, corpus_options: list[str], overrides: list[str]) -> dict[str, list[str]]:
-    """The steps of the demo, by name, in their order.
+def commands(out: Path, corpus_options: list[str], overrides: list[str]) -> list[list[dict[str, list[str]]]]:
+    """The steps of the demo: stages one after the other, each of lanes beside each other, each of named steps in order.
 
     Args:
         out: folder of the demo.
@@ -52,42 +58,92 @@ def commands(out: Path, corpus_options: list[str], overrides: list[str]) -> dict
     def train(config: str, name: str, *more: str) -> list[str]:
         return ["train.py", "-c", config, f"output_dir={out / name}", *overrides, *more]
 
-    def test(name: str, *more: str) -> list[str]:
+    def test(config: str, name: str, *more: str) -> list[str]:
         folder, measured_with = out / name, f"metrics.fgd.checkpoint={fgd_folder / 'best'}"
-        command = ["test.py", "-c", CAMN, "--checkpoint", str(folder / "best"), f"output_dir={folder}"]
+        command = ["test.py", "-c", config, "--checkpoint", str(folder / "best"), f"output_dir={folder}"]
         return [*command, measured_with, *overrides, *more]
 
-    return {
+    tokenizers = {f"tokenizer of {part}": train(f"configs/demo/vqvae_{part}.yaml", f"vqvae_{part}") for part in PARTS}
+    over = [f"model.tokenizers.{part}={out / f'vqvae_{part}' / 'best'}" for part in PARTS] if out != DEFAULT_OUT else []
+    controls_off = ("metrics.intervals=false", "metrics.controls=false")  # it is a control itself
+    first = {
         "corpus": ["tools/make_corpus.py", "--out", str(out / "corpus"), *corpus_options],
         "cache": ["tools/build_cache.py", "-c", CAMN, *overrides],
+    }
+    baseline = {
         "FGD network": train(FGD_NETWORK, fgd_folder.name),
         "CaMN": train(CAMN, "camn"),
         "untrained CaMN": train(CAMN, "camn_untrained", "optim.max_steps=0"),
-        "test of CaMN": test("camn"),
-        # It is a control itself.
-        "test of untrained CaMN": test("camn_untrained", "metrics.intervals=false", "metrics.controls=false"),
+        "test of CaMN": test(CAMN, "camn"),
+        "test of untrained CaMN": test(CAMN, "camn_untrained", *controls_off),
     }
+    main = {**tokenizers, MAIN: train(MASKED, "masked_transformer", *over)}
+    return [[first], [main, baseline], [{f"test of {MAIN}": test(MASKED, "masked_transformer")}]]
 
 
 def _data_overrides(out: Path) -> list[str]:
     return [] if out == DEFAULT_OUT else [f"data.root={out / 'corpus'}", f"data.cache_dir={out / 'cache'}"]
 
 
-def run_step(name: str, command: list[str]) -> float:
+def run_stage(lanes: list[dict[str, list[str]]], logs: Path) -> dict[str, float]:
+    """Runs lanes of steps beside each other; returns the seconds of each step.
+
+    One lane alone prints what its steps print; of several, each step's output goes to a file, whose name is printed.
+
+    Raises:
+        InputError: a step failed; the other lanes finish the step that they are in and stop.
+    """
+    if len(lanes) == 1:
+        return {name: run_step(name, command) for name, command in lanes[0].items()}
+    stopped = threading.Event()
+
+    def run_lane(lane: dict[str, list[str]]) -> dict[str, float]:
+        seconds = {}
+        try:
+            for name, command in lane.items():
+                if stopped.is_set():
+                    break
+                seconds[name] = run_step(name, command, log=logs / f"{name.replace(' ', '_')}.log")
+        except InputError:
+            stopped.set()
+            raise
+        return seconds
+
+    with ThreadPoolExecutor(len(lanes)) as pool:
+        results = [future.result() for future in [pool.submit(run_lane, lane) for lane in lanes]]
+    return {name: seconds for lane in results for name, seconds in lane.items()}
+
+
+def run_step(name: str, command: list[str], *, log: Path | None = None) -> float:
     """Runs a Python command in a process of its own; returns its seconds.
+
+    Args:
+        name: of the step.
+        command: arguments of Python.
+        log: file that its output goes to; None: where ours goes.
 
     Raises:
         InputError: it failed.
     """
-    print(f"\n== {name}\n   python {shlex.join(command)}", flush=True)
+    place = "" if log is None else f"\n   its output: {log}"
+    print(f"\n== {name}\n   python {shlex.join(command)}{place}", flush=True)
     started = time.monotonic()
     # One thread: networks this small gain a third from a second one, and lose a factor of ten as soon as anything else
     # runs beside them; and the numbers are then the same on every run.
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    code = subprocess.run([sys.executable, *command], env=environment, check=False).returncode
+    with contextlib.ExitStack() as stack:
+        output = None
+        if log is not None:
+            log.parent.mkdir(parents=True, exist_ok=True)
+            output = stack.enter_context(log.open("w", encoding="utf-8"))
+        options = {"stdout": output, "stderr": None if output is None else subprocess.STDOUT}
+        code = subprocess.run([sys.executable, *command], env=environment, check=False, **options).returncode
     seconds = time.monotonic() - started
     if code:
-        raise InputError(f"demo: the step {name!r} ended with exit code {code}; mend it, then start the demo again")
+        said = "" if log is None else ": " + (log.read_text(encoding="utf-8").strip().splitlines() or [""])[-1]
+        raise InputError(
+            f"demo: the step {name!r} ended with exit code {code}{said}; mend it, then start the demo again"
+        )
     print(f"== {name}: {seconds:.1f} s", flush=True)
     return seconds
 
@@ -114,23 +170,26 @@ def score_mean_pose(out: Path, overrides: list[str]) -> dict[str, Any]:
     return evaluate(pairs, network, sample_rate=config.data.sample_rate, beat_align=variant, seed=config.seed)
 
 
-def make_table(camn: dict[str, Any], untrained: dict[str, Any], still: dict[str, Any]) -> dict[str, Any]:
-    """The demo's result from the metrics of its three generators.
+def make_table(
+    main: dict[str, Any], camn: dict[str, Any], untrained: dict[str, Any], still: dict[str, Any]
+) -> dict[str, Any]:
+    """The demo's result from the metrics of its four generators.
 
     Returns:
-        rows (name, fgd, bc with its chance and excess, seconds of generation), what they were measured with, and
-        `passed`: the trained model is nearer to the real motion than both controls.
+        rows (name, fgd, bc with its chance and excess, face error, seconds of generation), what they were measured with,
+        and `passed`: both trained models are nearer to the real motion than both controls.
     """
     rows = [
-        _row(FLOOR, camn["split_half_floor"]["split_half_mean"], camn["beat_align_reference"], None),
-        _row(TRAINED, camn["fgd"]["fgd"], camn["beat_align"], camn["seconds"]["generation"]),
-        _row(UNTRAINED, untrained["fgd"]["fgd"], untrained["beat_align"], untrained["seconds"]["generation"]),
-        _row(MEAN_POSE, still["fgd"]["fgd"], still["beat_align"], None),
+        _row(FLOOR, main["split_half_floor"]["split_half_mean"], main["beat_align_reference"], None),
+        *(
+            _row(name, made["fgd"]["fgd"], made["beat_align"], made.get("seconds", {}).get("generation"))
+            for name, made in ((MAIN, main), (TRAINED, camn), (UNTRAINED, untrained), (MEAN_POSE, still))
+        ),
     ]
     fgd = {row["name"]: row["fgd"] for row in rows}
     return {
         "rows": rows,
-        "passed": fgd[TRAINED] < min(fgd[UNTRAINED], fgd[MEAN_POSE]),
+        "passed": max(fgd[MAIN], fgd[TRAINED]) < min(fgd[UNTRAINED], fgd[MEAN_POSE]),
         "floor_by_mean_pose": None if fgd[FLOOR] is None else fgd[FLOOR] / fgd[MEAN_POSE],
         "bc_variant": camn["beat_align"]["variant"],
         "fgd_network": camn["fgd"]["network"],
@@ -187,8 +246,10 @@ def main(argv: list[str] | None = None) -> int:
     out, overrides = arguments.out, arguments.overrides
     corpus_options = ["--recordings", arguments.recordings] if arguments.recordings else []
     started = time.monotonic()
-    step_seconds = {name: run_step(name, command) for name, command in commands(out, corpus_options, overrides).items()}
-    metrics = [read_json(out / name / "metrics.json") for name in ("camn", "camn_untrained")]
+    step_seconds: dict[str, float] = {}
+    for stage in commands(out, corpus_options, overrides):
+        step_seconds |= run_stage(stage, out / "logs")
+    metrics = [read_json(out / name / "metrics.json") for name in ("masked_transformer", "camn", "camn_untrained")]
     table = make_table(*metrics, score_mean_pose(out, overrides))
     table |= {"step_seconds": step_seconds, "cores": os.cpu_count()}
     write_text_atomic(out / "table.json", json.dumps(table, indent=1) + "\n")
@@ -197,7 +258,7 @@ def main(argv: list[str] | None = None) -> int:
         "-c",
         CAMN,
         "--results",
-        str(out / "camn" / "test"),
+        str(out / "masked_transformer" / "test"),
         "--table",
         str(out / "table.json"),
     ]
@@ -205,11 +266,13 @@ def main(argv: list[str] | None = None) -> int:
     print()
     for line in table_lines(table):
         print(line)
-    print(
-        f"written: {out}/table.json, {out}/overview.png, {out}/camn/test/  ({time.monotonic() - started:.0f} s in all)"
-    )
+    written = f"{out}/table.json, {out}/overview.png, {out}/masked_transformer/test/, {out}/camn/test/"
+    print(f"written: {written}  ({time.monotonic() - started:.0f} s in all)")
     if not table["passed"]:
-        print(f"error: {TRAINED} is not below {UNTRAINED} and {MEAN_POSE} in FGD: the training failed", file=sys.stderr)
+        print(
+            f"error: {MAIN} and {TRAINED} are not below {UNTRAINED} and {MEAN_POSE} in FGD: the training failed",
+            file=sys.stderr,
+        )
         return 1
     return 0
 

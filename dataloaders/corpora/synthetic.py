@@ -97,7 +97,7 @@ def make_recording(plan: RecordingPlan, script: list[ScriptWord] | None = None) 
 def write_recording(folder: Path, plan: RecordingPlan, *, recording: MadeRecording) -> None:
     """Writes the seven files of a recording into `folder`; the last one says that all are there."""
     folder.mkdir(parents=True, exist_ok=True)
-    for left_behind in folder.glob(f".{plan.id}.*partial"):  # by a run that was killed
+    for left_behind in folder.glob(f".{plan.id}.*.partial*"):  # by a run that was killed
         left_behind.unlink(missing_ok=True)
     path = {ending: folder / f"{plan.id}{ending}" for ending in ENDINGS}
     write_bvh(path[".bvh"], recording.movements.bvh)

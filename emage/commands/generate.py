@@ -1,7 +1,7 @@
 """`emage generate`: a sound file in, files that other programs load out."""
 
 import argparse
-import inspect
+import dataclasses
 import logging
 import sys
 import time
@@ -20,10 +20,11 @@ from emage.words import TimedWord, align_text, read_words, spoken
 from emage.words.alignment import text_or_file
 
 RATES = (15, 30, 60)
+DECODING = ("steps", "temperature", "guidance")  # options of models that draw
 EXAMPLES = """examples:
-  emage generate speech.wav --checkpoint runs/demo/camn/best --out out
-  emage generate speech.mp3 --checkpoint runs/demo/camn/best --text "what is said" --fps 30
-  emage generate speech.wav --checkpoint runs/demo/camn/best --words whisper.json --emotion moods.csv --mp4
+  emage generate speech.wav --checkpoint runs/demo/masked_transformer/best --out out
+  emage generate speech.mp3 --checkpoint runs/demo/masked_transformer/best --text "what is said" --fps 30
+  emage generate speech.wav --checkpoint runs/demo/masked_transformer/best --words whisper.json --emotion moods.csv --mp4
 
 writes out/<stem>.bvh .json .csv .npz .words.json .html; what each is good for: docs/using_results.md
 an emotion timeline holds rows of start_s,end_s,emotion
@@ -66,6 +67,13 @@ def _add_person(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--emotion", default=EMOTIONS[0], metavar="EMOTION", help=known)
     group.add_argument("--seed", type=int, default=0, metavar="N", help="of models that draw (0)")
     group.add_argument("--samples", type=int, default=1, metavar="N", help="so many takes, of models that draw (1)")
+    group.add_argument("--steps", type=int, metavar="N", help="decoding steps, 1 = one pass (the model's own)")
+    group.add_argument(
+        "--temperature", type=float, metavar="X", help="0 = the most probable, 1 = as learned (the model's own)"
+    )
+    group.add_argument(
+        "--guidance", type=float, metavar="X", help="1 = off, above: the speech counts for more (the model's own)"
+    )
     group.add_argument("--fps", type=int, choices=RATES, help="frames per second of the files (the model's own)")
     group.add_argument("--device", default="cpu", help="where the network runs, e.g. cuda (cpu)")
 
@@ -133,13 +141,17 @@ def find_words(arguments: argparse.Namespace, waveform: np.ndarray) -> list[Time
     return alignment.words
 
 
-def _takes(generator: Generator, arguments: argparse.Namespace) -> list[dict[str, int]]:
-    """Options of `generate` for each sample: its seed, if the model draws."""
-    if "seed" in inspect.signature(generator.generate).parameters:
-        return [{"seed": arguments.seed + number} for number in range(arguments.samples)]
+def _takes(generator: Generator, arguments: argparse.Namespace) -> list[dict[str, Any]]:
+    """Options of `generate` for each sample: its seed and how to decode, if the model draws."""
+    changed = {name: getattr(arguments, name) for name in DECODING if getattr(arguments, name) is not None}
+    if generator.draws:
+        options = dataclasses.replace(generator.bundle.config.generation, **changed)
+        return [{"seed": arguments.seed + number, "options": options} for number in range(arguments.samples)]
+    name = generator.bundle.config.model.name
     if arguments.samples > 1:
-        name = generator.bundle.config.model.name
         raise InputError(f"--samples: {name} does not draw, every take would be the same; leave it out")
+    if changed:
+        raise InputError(f"--{next(iter(changed))}: {name} does not draw and has no such option; leave it out")
     return [{}]
 
 
@@ -148,13 +160,15 @@ def _generate(
     arguments: argparse.Namespace,
     waveform: np.ndarray,
     words: list[TimedWord],
-    options: dict[str, int],
+    options: dict[str, Any],
 ) -> Any:
     """One performance at the rate that was asked for."""
     duration_s = len(waveform) / SAMPLE_RATE
     emotion = emotion_labels(arguments.emotion, frame_count(duration_s, generator.fps), generator.fps)
+    is_told = any(value is not None for value in (arguments.textgrid, arguments.words, arguments.text))
+    said = spoken(words) if is_told else None  # nothing told is not the same as nothing said
     performance = generator.generate(
-        waveform, SAMPLE_RATE, words=spoken(words), speaker=arguments.speaker, emotion=emotion, **options
+        waveform, SAMPLE_RATE, words=said, speaker=arguments.speaker, emotion=emotion, **options
     )
     if arguments.fps is None or arguments.fps == performance.fps:
         return performance

@@ -7,7 +7,7 @@ import imageio_ffmpeg
 import numpy as np
 import pytest
 import soundfile
-from tiny_bundles import camn_bundle
+from tiny_bundles import camn_bundle, masked_bundle
 
 from emage.checkpoint import save_bundle
 from emage.cli import main
@@ -166,6 +166,7 @@ def test_a_model_without_a_face_leaves_the_files_of_the_face_out(tmp_path, capsy
         ("a.wav", 16000, ("--formats", "bvh,fbx"), "choose from bvh, json"),
         ("a.wav", 16000, ("--samples", "0"), "at least 1"),
         ("a.wav", 16000, ("--samples", "3"), "does not draw"),
+        ("a.wav", 16000, ("--guidance", "2"), "--guidance: camn does not draw"),
         ("a.wav", 16000, ("--emotion", "joyful"), "choose one of neutral"),
         ("a.wav", 16000, ("--speaker", "nobody"), "nobody"),
         ("a.wav", 16000, ("--words", "w.docx"), "words are read from"),
@@ -193,3 +194,17 @@ def test_a_checkpoint_that_is_none_is_told(tmp_path, capsys):
     soundfile.write(tmp_path / "a.wav", sound(1.0), RATE)
     assert main(["generate", str(tmp_path / "a.wav"), "--checkpoint", str(tmp_path / "no")]) == 1
     assert "no such folder" in capsys.readouterr().err
+
+
+def test_samples_of_a_model_that_draws_differ_and_come_again_with_their_seed(tmp_path, capsys):
+    save_bundle(tmp_path / "masked", masked_bundle())
+    soundfile.write(tmp_path / "a.wav", sound(2.0), RATE)
+    base = ["generate", str(tmp_path / "a.wav"), "--checkpoint", str(tmp_path / "masked"), "--formats", "npz"]
+    decoding = ["--steps", "2", "--temperature", "1.0", "--guidance", "1.5"]
+    assert main([*base, *decoding, "--out", str(tmp_path / "two"), "--samples", "2", "--seed", "5"]) == 0
+    assert main([*base, *decoding, "--out", str(tmp_path / "one"), "--seed", "6"]) == 0
+    first, second = (read_performance_file(tmp_path / "two" / f"a_{take}.npz").motion for take in (1, 2))
+    assert not (first == second).all()
+    assert (read_performance_file(tmp_path / "one" / "a.npz").motion == second).all()
+    assert main([*base, "--out", str(tmp_path / "bad"), "--steps", "0"]) == 1
+    assert "generation.steps: got 0" in capsys.readouterr().err

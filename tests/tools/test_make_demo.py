@@ -24,6 +24,12 @@ from tools import draw_overview, make_demo
 ROOT = Path(__file__).resolve().parents[2]
 
 
+def steps_of(*arguments) -> dict[str, list[str]]:
+    """All steps of the demo by name."""
+    stages = make_demo.commands(*arguments)
+    return {name: command for stage in stages for lane in stage for name, command in lane.items()}
+
+
 def metrics(fgd: float, *, bc: float = 0.5, floor: float | None = 1.0) -> dict:
     """What test.py writes, as far as the table reads it."""
     beats = {"beat_align": bc, "variant": "corrected", "chance_shifted": 0.4, "chance_random": 0.3}
@@ -43,32 +49,33 @@ def metrics(fgd: float, *, bc: float = 0.5, floor: float | None = 1.0) -> dict:
     [(1.1, 12.0, 13.0, True), (12.5, 12.0, 13.0, False), (12.5, 13.0, 12.0, False), (12.0, 12.0, 13.0, False)],
 )
 def test_the_trained_model_must_lie_below_both_controls(trained, untrained, still, passed):
-    table = make_demo.make_table(metrics(trained), metrics(untrained), metrics(still, bc=0.0))
-    assert table["passed"] is passed
-    assert [row["fgd"] for row in table["rows"]] == [1.0, trained, untrained, still]
-    assert [row["bc"] for row in table["rows"]] == [0.7, 0.5, 0.5, 0.0]
+    for main, camn in ((trained, 1.0), (1.0, trained)):
+        table = make_demo.make_table(metrics(main), metrics(camn), metrics(untrained), metrics(still, bc=0.0))
+        assert table["passed"] is passed
+        assert [row["fgd"] for row in table["rows"]] == [1.0, main, camn, untrained, still]
+        assert [row["bc"] for row in table["rows"]] == [0.7, 0.5, 0.5, 0.5, 0.0]
 
 
 def test_the_table_names_rows_variant_chance_and_seconds():
-    table = make_demo.make_table(metrics(1.1), metrics(12.0), metrics(13.0))
+    table = make_demo.make_table(metrics(0.9), metrics(1.1), metrics(12.0), metrics(13.0))
     lines = make_demo.table_lines(table)
     assert lines[0].split() == ["FGD", "BC", "corrected", "chance", "excess", "seconds"]
     assert lines[1].startswith("split-half floor of the real data ")
     assert lines[1].split()[-5:] == ["1.000", "0.700", "0.400", "+0.300", "-"]
-    assert lines[2].split() == ["CaMN", "1.100", "0.500", "0.400", "+0.100", "1.5"]
-    assert [line[:34].strip() for line in lines[3:5]] == ["untrained CaMN", "mean pose"]
+    assert lines[2].split() == ["masked", "transformer", "0.900", "0.500", "0.400", "+0.100", "1.5"]
+    assert lines[3].split() == ["CaMN", "1.100", "0.500", "0.400", "+0.100", "1.5"]
+    assert [line[:34].strip() for line in lines[4:6]] == ["untrained CaMN", "mean pose"]
     assert json.loads(json.dumps(table)) == table
 
 
 def test_a_floor_that_cannot_be_measured_is_a_dash():
-    table = make_demo.make_table(metrics(1.1, floor=None), metrics(12.0), metrics(13.0))
+    table = make_demo.make_table(metrics(1.1, floor=None), metrics(1.2), metrics(12.0), metrics(13.0))
     assert make_demo.table_lines(table)[1].split()[-5] == "-"
     assert table["floor_by_mean_pose"] is None
 
 
 def test_the_commands_hang_together(tmp_path):
-    steps = make_demo.commands(tmp_path, ["--recordings", "12"], ["optim.max_steps=7"])
-    assert list(steps) == list(dict.fromkeys(steps))
+    steps = steps_of(tmp_path, ["--recordings", "12"], ["optim.max_steps=7"])
     configs = {}
     for name, command in steps.items():
         assert (ROOT / command[0]).is_file()
@@ -79,14 +86,17 @@ def test_the_commands_hang_together(tmp_path):
     assert steps["corpus"][-4:] == ["--out", str(tmp_path / "corpus"), "--recordings", "12"]
     assert configs["CaMN"].optim.max_steps == configs["FGD network"].optim.max_steps == 7
     assert configs["untrained CaMN"].optim.max_steps == 0
-    for name, trained in (("test of CaMN", "CaMN"), ("test of untrained CaMN", "untrained CaMN")):
+    for part, folder in configs["masked transformer"].model.tokenizers.items():
+        assert folder == f"{configs[f'tokenizer of {part}'].output_dir}/best"
+    for trained in ("masked transformer", "CaMN", "untrained CaMN"):
+        name = f"test of {trained}"
         command = steps[name]
         assert command[command.index("--checkpoint") + 1] == f"{configs[trained].output_dir}/best"
         assert configs[name].metrics.fgd.checkpoint == f"{configs['FGD network'].output_dir}/best"
 
 
 def test_the_default_demo_needs_no_overrides_of_the_data():
-    steps = make_demo.commands(make_demo.DEFAULT_OUT, [], [])
+    steps = steps_of(make_demo.DEFAULT_OUT, [], [])
     assert not [item for command in steps.values() for item in command if item.startswith("data.")]
     data = load_config(ROOT / make_demo.CAMN).data
     assert (data.root, data.cache_dir) == ("runs/demo/corpus", "runs/demo/cache")
@@ -97,6 +107,20 @@ def test_a_step_that_fails_stops_the_demo_and_says_which(capfd):
     assert "done" in capfd.readouterr().out
     with pytest.raises(InputError, match="the step 'bad' ended with exit code 7"):
         make_demo.run_step("bad", ["-c", "raise SystemExit(7)"])
+
+
+def test_lanes_run_beside_each_other_and_a_failing_step_ends_its_own(tmp_path, capfd):
+    lanes = [
+        {"good": ["-c", "print('done')"], "better": ["-c", "print('more')"]},
+        {"bad": ["-c", "print('why'); raise SystemExit(7)"], "never": ["-c", "print('no')"]},
+    ]
+    with pytest.raises(InputError, match="the step 'bad' ended with exit code 7: why; mend it"):
+        make_demo.run_stage(lanes, tmp_path)
+    assert (tmp_path / "good.log").read_text() == "done\n"
+    assert not (tmp_path / "never.log").exists()
+    seconds = make_demo.run_stage([lanes[0], {"third": ["-c", "pass"]}], tmp_path)
+    assert set(seconds) == {"good", "better", "third"}
+    assert "its output" in capfd.readouterr().out
 
 
 @pytest.fixture(scope="module")
@@ -130,7 +154,7 @@ def test_a_person_who_does_not_move_is_scored_on_every_test_recording(demo, monk
 
 
 def test_the_picture_shows_the_liveliest_recording_or_the_one_asked_for(demo, tmp_path, capsys):
-    table = make_demo.make_table(metrics(1.1), metrics(12.0), metrics(13.0))
+    table = make_demo.make_table(metrics(0.9), metrics(1.1), metrics(12.0), metrics(13.0))
     (tmp_path / "table.json").write_text(json.dumps(table))
     data = [f"data.root={demo / 'corpus'}", f"data.cache_dir={demo / 'cache'}"]
     arguments = ["-c", str(ROOT / make_demo.CAMN), "--results", str(demo / "camn" / "test"), *data]

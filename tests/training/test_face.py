@@ -9,6 +9,7 @@ import pytest
 import torch
 from face_corpora import make_emoca_sequence, make_singinghead
 from raw_corpus import make_raw_recording
+from training.test_processes import on_two_processes
 
 import train
 from dataloaders.cache import build_cache
@@ -69,6 +70,20 @@ def test_a_corpus_trains_the_heads_that_it_annotates_and_no_other(layout, traine
     assert {name for name, value in parts.items() if value > 0} == trained
     valid = batch([layout])["face_all_valid"]
     assert {name for name in HEADS if head_valid(valid, name).all()} == trained
+
+
+def test_one_batch_of_all_annotations_can_be_learned():
+    own, rows = task(), batch(["arkit_51", "emoca_56", "flame_103"])
+    torch.manual_seed(0)
+    model = own.build_model().train()
+    optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
+    first = own.train_step(model, rows)[0].item()
+    for _ in range(120):
+        optimizer.zero_grad()
+        loss, _ = own.train_step(model, rows)
+        loss.backward()
+        optimizer.step()
+    assert loss.item() < 0.7 * first
 
 
 def test_what_is_masked_may_hold_anything():
@@ -183,6 +198,21 @@ def test_three_corpora_train_one_trunk_and_resuming_changes_nothing(corpora, run
     bundle = load_bundle(run / "best")
     assert len(bundle.model.corpus_mean.abs().sum(dim=1).nonzero()) == 3
     assert "emoca/V0-s1" in bundle.speakers.labels
+
+
+def test_two_processes_agree_with_one(corpora):
+    still = ["model.neutral_share=0", "model.dropout=0", "optim.freeze_batch_norm=true", "optim.max_steps=6"]
+    curves = []
+    for count in (1, 2):
+        out = corpora / f"on_{count}"
+        command = ["-c", str(corpora / "joint.yaml"), f"output_dir={out}", *OPTIONS, *still]
+        if count == 1:
+            assert train.main(command) == 0
+        else:
+            assert on_two_processes(lambda command=command: train.main(command)) == [0, 0]
+        curves.append(losses_of(out))
+    assert len(curves[0]) == 6
+    assert curves[1] == pytest.approx(curves[0], rel=1e-5)
 
 
 def test_a_pretrained_trunk_is_taken_over(corpora, run):

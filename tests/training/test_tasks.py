@@ -3,7 +3,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 from torch import Tensor, nn
-from training.windows import SMALL_MODELS, WindowCorpus, small_config, task_of
+from training.windows import BODY_MODELS, WindowCorpus, small_config, task_of
 
 from dataloaders.batch import collate
 from emage.errors import InputError
@@ -35,7 +35,7 @@ def copies(change=lambda x: x) -> Answers:
     return Answers(lambda x, *_: SimpleNamespace(reconstruction=change(x), commitment_loss=zero, perplexity=zero))
 
 
-@pytest.mark.parametrize("name", SMALL_MODELS)
+@pytest.mark.parametrize("name", BODY_MODELS)
 def test_one_batch_can_be_learned(name):
     task, batch = task_and_batch(name)
     torch.manual_seed(0)
@@ -51,7 +51,7 @@ def test_one_batch_can_be_learned(name):
     assert all(value.dim() == 0 and value.isfinite() for value in parts.values())
 
 
-@pytest.mark.parametrize("name", SMALL_MODELS)
+@pytest.mark.parametrize("name", BODY_MODELS)
 def test_validation_repeats_exactly_and_leaves_the_network_alone(name):
     options = {"dropout": 0.5, "word_dropout": 0.5} if name == "camn" else {}
     task, batch = task_and_batch(name, **options)
@@ -64,7 +64,7 @@ def test_validation_repeats_exactly_and_leaves_the_network_alone(name):
     assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
 
 
-@pytest.mark.parametrize("name", SMALL_MODELS)
+@pytest.mark.parametrize("name", BODY_MODELS)
 def test_frames_that_were_not_captured_do_not_count_whatever_stands_there(name):
     options = {"face_input": False, "predict_face": True} if name == "camn" else {}
     task, batch = task_and_batch(name, **options)

@@ -9,7 +9,7 @@ import pytest
 import torch
 from raw_corpus import make_raw_recording
 from training.test_processes import on_two_processes
-from training.windows import SMALL_MODELS, WindowCorpus, small_config, task_of
+from training.windows import BODY_MODELS, WindowCorpus, small_config, task_of
 
 import train
 from dataloaders.batch import collate
@@ -112,7 +112,7 @@ def assert_two_processes_agree_with_one(folder: Path, name: str, **model) -> Non
     assert curves[3] == pytest.approx(curves[2], rel=1e-5)
 
 
-@pytest.mark.parametrize("name", SMALL_MODELS)
+@pytest.mark.parametrize("name", BODY_MODELS)
 def test_two_processes_agree_with_one_on_every_model(tmp_path, name):
     assert_two_processes_agree_with_one(tmp_path, name)
 

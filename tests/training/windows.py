@@ -16,6 +16,9 @@ from emage.tokenizers import with_tokenizers
 from emage.training import TRAINERS, Task
 from emage.vocabulary import Vocabulary
 
+BODY_MODELS = tuple(
+    name for name in MODEL_CONFIGS if name != "face"
+)  # the face trunk has windows of its own: test_face.py
 SMALL_MODELS: dict[str, dict[str, Any]] = {
     "motion_autoencoder": {"features": 8, "channels": 8, "hidden": [16, 12]},
     "vqvae": {"channels": 16, "codebook_size": 8, "code_dim": 8, "num_quantizers": 2, "downsample": 2},
