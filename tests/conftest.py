@@ -1,9 +1,16 @@
 """Fixtures shared by all tests; the real recording lies beside the project and may be absent."""
 
+import atexit
 import os
+import shutil
+import tempfile
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+if "PYTEST_XDIST_WORKER" in os.environ and "NUMBA_CACHE_DIR" not in os.environ:
+    # Compiled functions of librosa: two processes that write one cache, or one that is killed, leave it broken.
+    os.environ["NUMBA_CACHE_DIR"] = tempfile.mkdtemp(prefix="numba_")
+    atexit.register(shutil.rmtree, os.environ["NUMBA_CACHE_DIR"], ignore_errors=True)
 
 import hypothesis
 import pytest
