@@ -26,7 +26,7 @@ def write_npz_atomic(path: str | Path, **arrays: np.ndarray) -> None:
         path: where the file is to lie, under exactly this name; missing folders are made.
         arrays: numbers and texts.
     """
-    assert all(array.dtype != object for array in arrays.values()), "an object array would be pickled"
+    assert all(np.asarray(array).dtype != object for array in arrays.values()), "an object array would be pickled"
     with partial_file(path) as partial, open(partial, "wb") as file:
         np.savez_compressed(file, **arrays)
 

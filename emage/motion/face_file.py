@@ -5,8 +5,6 @@ FLAME codes of ours are an npz with `expcodes` (T, 50 or 100), `posecodes` (T, 9
 Shapes: T frames, E = 50 or 100 coefficients.
 """
 
-import io
-import os
 import zipfile
 import zlib
 from dataclasses import dataclass
@@ -18,6 +16,7 @@ from torch import Tensor
 
 from emage.errors import InputError
 from emage.motion.arkit import read_arkit
+from emage.motion.atomic import write_npz_atomic
 from emage.motion.flame_file import flame_columns, read_flame
 from emage.motion.layout import get_layout
 from emage.motion.skeleton import SMPLX_JOINTS
@@ -95,21 +94,12 @@ def write_codes_npz(path: str | Path, codes: Tensor, layout: str, fps: float, he
     """
     jaw = get_layout(layout).part_slices["jaw"]
     head = codes.new_zeros(len(codes), 6) if head is None else head
-    buffer = io.BytesIO()
-    np.savez(
-        buffer,
+    write_npz_atomic(
+        path,
         expcodes=codes[:, : jaw.start].float().numpy(),
         posecodes=torch.cat([head.to(codes), codes[:, jaw]], dim=1).float().numpy(),
         fps=np.float64(fps),
     )
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        partial.write_bytes(buffer.getvalue())
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _read_emoca(folder: Path) -> FaceFile:

@@ -7,8 +7,6 @@ samples of one recording put them first, (N, T, 50) and (N, T, 9).
 Shapes: N samples, T frames, D = 59 columns.
 """
 
-import io
-import os
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -20,6 +18,7 @@ import numpy as np
 
 from emage.errors import InputError
 from emage.motion.array_pickle import parse_array_pickle, read_array_pickle
+from emage.motion.atomic import write_npz_atomic
 from emage.motion.layout import get_layout
 
 _LAYOUT = get_layout("flame_59")
@@ -145,16 +144,8 @@ def write_flame_npz(path: str | Path, values: np.ndarray) -> None:
     if values.ndim not in (2, 3) or values.shape[-1] != FLAME_59_DIM:
         raise ValueError(f"FLAME codes must be (frames, 59) or (samples, frames, 59): got {values.shape}")
     _check_finite(values, "values", path)
-    buffer = io.BytesIO()
     head = flame_columns("global", "jaw")
-    np.savez(buffer, expcodes=values[..., flame_columns("expression")], posecodes=values[..., head])
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        partial.write_bytes(buffer.getvalue())
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    write_npz_atomic(path, expcodes=values[..., flame_columns("expression")], posecodes=values[..., head])
 
 
 def _part(
