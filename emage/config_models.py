@@ -142,7 +142,7 @@ class CaMNLossConfig:
 
 @dataclass
 class MaskedTransformerConfig:
-    """Masked audio-gesture transformer; the defaults are the full size, some 90 M parameters without its tokenizers."""
+    """Masked audio-gesture transformer; the defaults are the full size, 104 M parameters without its tokenizers."""
 
     name: str = "masked_transformer"
     layout: str = "beat_full_rot6d"
