@@ -114,6 +114,7 @@ class OptimConfig:
     save_every: int = 500
 
     def __post_init__(self) -> None:
+        self.precision = {"False": "no"}.get(self.precision, self.precision)  # YAML reads an unquoted no as false
         choice("optim.precision", self.precision, PRECISIONS)
         at_least("optim.max_steps", self.max_steps, 0)
         for key in ("batch_size", "accumulation_steps", "log_every", "eval_every", "save_every"):

@@ -132,3 +132,7 @@ def test_every_config_of_the_project_loads(path):
     assert YAML_FILES, "configs/ is empty"
     overrides = ["model.name=camn"] if path.name == "base.yaml" else []
     assert load_config(path, overrides).model.name in MODEL_CONFIGS
+
+
+def test_precision_can_be_switched_off_on_the_command_line():
+    assert load_config("configs/beat/masked_transformer.yaml", ["optim.precision=no"]).optim.precision == "no"
