@@ -9,6 +9,7 @@ import math
 from dataclasses import dataclass, fields
 from functools import cached_property
 
+import numpy as np
 import torch
 from torch.utils.data import Dataset
 
@@ -148,16 +149,23 @@ class FaceCorpus:
                 )
             return dataset
         windows = [self.member_windows(number, "train") for number in range(len(self.members))]
+        probabilities = self._probabilities(windows)
+        for member, own, probability in zip(self.members, windows, probabilities.tolist(), strict=True):
+            logger.info("mixture: %s %.2f h, %.1f %% of the windows", member.name, own.hours, 100 * probability)
+        return MixedWindows(
+            windows, probabilities, seed=self.config.seed, batch_size=optim.batch_size, num_steps=optim.max_steps
+        )
+
+    def shares(self) -> np.ndarray:
+        """How much of the training each corpus is, (K,) with sum 1."""
+        return self._probabilities([self.member_windows(number, "train") for number in range(len(self.members))])
+
+    def _probabilities(self, windows: list[FaceWindows]) -> np.ndarray:
         shares = [
             Share(member.name, own.hours, member.weight, member.cap)
             for member, own in zip(self.members, windows, strict=True)
         ]
-        probabilities = mixture_shares(shares, self.config.mixture.temperature)
-        for share, probability in zip(shares, probabilities.tolist(), strict=True):
-            logger.info("mixture: %s %.2f h, %.1f %% of the windows", share.name, share.hours, 100 * probability)
-        return MixedWindows(
-            windows, probabilities, seed=self.config.seed, batch_size=optim.batch_size, num_steps=optim.max_steps
-        )
+        return mixture_shares(shares, self.config.mixture.temperature)
 
 
 def _open_member(name: str, data: DataConfig, *, prefix: str = "", weight: float, cap: float) -> Member:

@@ -8,16 +8,14 @@ killed goes on where it was when the same command is given again.
 
 import argparse
 import json
-import os
-import subprocess
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 from ablation_budget import Cost
+from ablation_machine import commit, describe_machine, training_seconds
 from ablation_page import results_page
 from ablation_plan import BASELINE_CONFIG, CAMN, DECODINGS, ITERATIVE, MASKED, MEAN_POSE, ONE_PASS, RATES, Plan
 from ablation_results import collect
@@ -39,7 +37,7 @@ def run_all(plan: Plan, runner: Runner, journal: Journal) -> dict[str, Any]:
     prepared: dict[str, Done] = {}
     for steps in plan.prepare():
         prepared |= runner.run(steps)
-    tokenizers_s = sum(_seconds(done) for name, done in prepared.items() if name.startswith("tokenizer of "))
+    tokenizers_s = sum(training_seconds(done) for name, done in prepared.items() if name.startswith("tokenizer of "))
     budget = plan_budget(plan, runner, journal, tokenizers_s)
     steps, first = budget["steps"], plan.seeds[0]
     trained = runner.run(
@@ -73,7 +71,10 @@ def plan_budget(plan: Plan, runner: Runner, journal: Journal, tokenizers_s: floa
     """How many steps each system gets for equal seconds; decided once."""
     calibration = plan.calibration()
     took = runner.run([step for steps in calibration.values() for step in steps])
-    costs = {name: Cost.of_runs(*(_seconds(took[step.name]) for step in steps)) for name, steps in calibration.items()}
+    costs = {
+        name: Cost.of_runs(*(training_seconds(took[step.name]) for step in steps))
+        for name, steps in calibration.items()
+    }
     own_s = tokenizers_s + costs[MASKED].seconds(plan.load().optim.max_steps)
     total_s = journal.fact("seconds", plan.seconds or own_s)
     steps = {MASKED: costs[MASKED].steps(total_s - tokenizers_s), CAMN: costs[CAMN].steps(total_s)}
@@ -81,11 +82,6 @@ def plan_budget(plan: Plan, runner: Runner, journal: Journal, tokenizers_s: floa
     costs_rows = {name: {"fixed_s": cost.fixed_s, "step_s": cost.step_s} for name, cost in costs.items()}
     print(f"== budget: {total_s:.0f} s of one core each, {tokenizers_s:.0f} s of it for the tokenizers; steps {steps}")
     return {"seconds": total_s, "steps": steps, "costs": costs_rows}
-
-
-def _seconds(done: Done) -> float:
-    """What counts as training time: of one core; with a GPU the time that it was held."""
-    return done.wall_s if torch.cuda.is_available() else done.cpu_s
 
 
 def validation_loss(run: Path) -> float:
@@ -98,18 +94,6 @@ def validation_loss(run: Path) -> float:
     if loss is None:
         raise InputError(f"{run}: no validation loss; the corpus needs recordings in its val split")
     return float(loss)
-
-
-def commit() -> str:
-    """Of the project, with `+` behind it if files differ from it; "unknown" outside git."""
-    try:
-        found = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
-        changed = subprocess.run(
-            ["git", "status", "--porcelain", "--untracked-files=no"], capture_output=True, text=True, check=True
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
-    return found + ("+" if changed.stdout.strip() else "")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -160,12 +144,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     with claim(plan.out) as lock:
         journal = Journal(plan.out, decides, commit())
         results = run_all(plan, Runner(plan.out, journal, lock, at_once=arguments.at_once), journal)
-    results["machine"] = {
-        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
-        "cores": os.cpu_count(),
-        "torch": torch.__version__,
-        "wall_s_of_this_run": round(time.monotonic() - started, 1),
-    }
+    results["machine"] = describe_machine(time.monotonic() - started)
     write_text_atomic(arguments.results / "synthetic.json", json.dumps(results, indent=1) + "\n")
     page = results_page(results)
     write_text_atomic(arguments.results / "synthetic.md", page)

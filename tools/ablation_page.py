@@ -1,10 +1,10 @@
 """The page of an ablation: what was compared, how fairly, the numbers with their intervals, the causes, and what they do not show."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from ablation_plan import CAMN, ITERATIVE, MEAN_POSE, ONE_PASS
 from ablation_results import MEASURES, mean
+from ablation_table import difference, number, table, with_interval
 from cause_judgement import judge_causes
 
 NAMES = {
@@ -48,10 +48,10 @@ def _fairness(results: dict[str, Any]) -> str:
                 NAMES[name].partition(",")[0],
                 f"{seeds[0]['steps']}",
                 f"{seeds[0]['parameters'] / 1e6:.2f} M",
-                _number(extra, 0),
-                _number(training, 0),
-                _number(extra + training, 0),
-                _number(mean([row["generation_s"] for row in seeds]), 1),
+                number(extra, 0),
+                number(training, 0),
+                number(extra + training, 0),
+                number(mean([row["generation_s"] for row in seeds]), 1),
             ]
         )
     tried = ", ".join(f"{rate}: {loss:.2f}" for rate, loss in budget["validation_losses"].items())
@@ -62,7 +62,7 @@ def _fairness(results: dict[str, Any]) -> str:
             "Both get audio, words, speaker and emotion, neither a face nor seed frames; the same recordings, the best validation loss of"
             " each training, and the same training seconds of one core. The tokenizers, trained once and shared by the seeds, count.",
             "",
-            _table(
+            table(
                 ["", "steps", "parameters", "tokenizers, s", "training, s", "together, s", "generation of the test, s"],
                 rows,
             ),
@@ -76,14 +76,17 @@ def _fairness(results: dict[str, Any]) -> str:
 def _scores(results: dict[str, Any]) -> str:
     head = ["", *MEASURES.values()]
     floor = results["floor"]
-    rows = [["real motion", "-", *(_number(results["real"][key], 3, key) for key in list(MEASURES)[1:])]]
-    split = f"{_number(floor['split_half_mean'], 3)} ± {_number(floor['split_half_std'], 3)}"
+    rows = [["real motion", "-", *(number(results["real"][key], _digits(key)) for key in list(MEASURES)[1:])]]
+    split = f"{number(floor['split_half_mean'], 3)} ± {number(floor['split_half_std'], 3)}"
     rows.append(["two halves of the real recordings", split, *["-"] * (len(MEASURES) - 1)])
     for name, label in NAMES.items():
         measures = results["systems"][name]["measures"]
-        rows.append([label, *(_value(measures[key], key) for key in MEASURES)])
+        rows.append([label, *(with_interval(measures[key], _digits(key)) for key in MEASURES)])
     differences = [
-        [NAMES[name], *(_difference(results["systems"][name]["difference_to_camn"].get(key), key) for key in MEASURES)]
+        [
+            NAMES[name],
+            *(difference(results["systems"][name]["difference_to_camn"].get(key), _digits(key)) for key in MEASURES),
+        ]
         for name in (ONE_PASS, ITERATIVE)
     ]
     return "\n".join(
@@ -93,22 +96,22 @@ def _scores(results: dict[str, Any]) -> str:
             "Mean over the seeds ± their standard deviation, [95 % interval: recordings and seeds drawn again]. FGD and MAE: lower is"
             " better; BC and diversity: as the real motion; excess and correlation: higher.",
             "",
-            _table(head, rows),
+            table(head, rows),
             "",
             "Less CaMN's, on the same recordings (bold: told apart from 0):",
             "",
-            _table(head, differences),
+            table(head, differences),
         ]
     )
 
 
 def _seeds(results: dict[str, Any]) -> str:
     rows = [
-        [NAMES[name], str(row["seed"]), *(_number(row[key], 3, key) for key in MEASURES), str(row["best_step"])]
+        [NAMES[name], str(row["seed"]), *(number(row[key], _digits(key)) for key in MEASURES), str(row["best_step"])]
         for name in (CAMN, ONE_PASS, ITERATIVE)
         for row in results["systems"][name]["seeds"]
     ]
-    return "\n".join(["## Seed by seed", "", _table(["", "seed", *MEASURES.values(), "best step"], rows)])
+    return "\n".join(["## Seed by seed", "", table(["", "seed", *MEASURES.values(), "best step"], rows)])
 
 
 def _causes(results: dict[str, Any]) -> str:
@@ -131,7 +134,7 @@ def _causes(results: dict[str, Any]) -> str:
             "What one input causes in the corpus, and whether the model knows it: one input is swapped or left out, the test recordings are"
             " generated again (iterative), and the effect is measured (`tools/causes.py`). Mean over the seeds (least to most).",
             "",
-            _table(["what", "real motion", "CaMN", "masked transformer", "wanted", "seen"], rows),
+            table(["what", "real motion", "CaMN", "masked transformer", "wanted", "seen"], rows),
         ]
     )
 
@@ -145,7 +148,7 @@ def remarks(results: dict[str, Any]) -> list[str]:
     verdict, floor = results["verdict"], results["floor"]["split_half_mean"]
     fgd = {name: results["systems"][name]["measures"]["fgd_network"] for name in NAMES}
     ours, theirs = fgd[ITERATIVE], fgd[CAMN]
-    said = f"{_number(ours['value'], 3)} against {_number(theirs['value'], 3)}"
+    said = f"{number(ours['value'], 3)} against {number(theirs['value'], 3)}"
     lines = {
         True: f"The masked transformer's FGD lies below CaMN's without overlap of intervals and seeds: {said}.",
         False: f"The masked transformer's FGD does NOT lie below CaMN's without overlap: {said}.",
@@ -159,7 +162,7 @@ def remarks(results: dict[str, Any]) -> list[str]:
     if any(row["was_killed"] for name in (CAMN, ITERATIVE) for row in results["systems"][name]["seeds"]):
         found.append("A training was killed and went on: of its first part the seconds are not counted.")
     better = "lower" if verdict["iterative_below_one_pass"] else "NOT lower"
-    found.append(f"Iterative decoding gives a {better} FGD than one pass ({_number(fgd[ONE_PASS]['value'], 3)}).")
+    found.append(f"Iterative decoding gives a {better} FGD than one pass ({number(fgd[ONE_PASS]['value'], 3)}).")
     if floor is not None:
         below = [NAMES[name] for name in NAMES if fgd[name]["value"] is not None and fgd[name]["value"] < floor]
         if below:
@@ -179,32 +182,5 @@ def remarks(results: dict[str, Any]) -> list[str]:
     return found
 
 
-def _value(row: dict[str, Any], key: str) -> str:
-    if row["value"] is None:
-        return "-"
-    text = _number(row["value"], 3, key)
-    if row["seed_std"] is not None:
-        text += f" ± {_number(row['seed_std'], 3, key)}"
-    if row["low"] is not None:
-        text += f" [{_number(row['low'], 3, key)}, {_number(row['high'], 3, key)}]"
-    return text
-
-
-def _difference(row: dict[str, Any] | None, key: str) -> str:
-    if row is None or row["difference"] is None:
-        return "-"
-    text = _number(row["difference"], 3, key, sign=True)
-    if row["low"] is not None:
-        text += f" [{_number(row['low'], 3, key, sign=True)}, {_number(row['high'], 3, key, sign=True)}]"
-    return f"**{text}**" if row["told_apart"] else text
-
-
-def _number(value: float | None, digits: int, key: str = "", *, sign: bool = False) -> str:
-    if value is None:
-        return "-"
-    return f"{value:{'+' if sign else ''}.{DIGITS.get(key, digits)}f}"
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
-    return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)])
+def _digits(key: str) -> int:
+    return DIGITS.get(key, 3)

@@ -9,6 +9,9 @@ from pathlib import Path
 from ablation_budget import LONG_STEPS, SHORT_STEPS, pace
 from ablation_steps import Step
 
+from dataloaders.corpora.synthetic import ARGUMENTS_FILE
+from dataloaders.corpora.synthetic_plan import CorpusArguments
+from emage.checkpoint import read_json
 from emage.config import Config, load_config
 
 CAMN, MASKED = "camn", "masked_transformer"
@@ -17,6 +20,31 @@ RATES = (3e-4, 1e-3, 3e-3)  # of CaMN
 FGD_NETWORK = "motion_autoencoder"
 DECODINGS = {ONE_PASS: ("generation.steps=1",), ITERATIVE: ()}
 BASELINE_CONFIG, FGD_CONFIG = "camn.yaml", "motion_autoencoder.yaml"
+_CORPUS_OPTIONS = {
+    "--speakers": "num_speakers",
+    "--recordings": "num_recordings",
+    "--seconds": "seconds",
+    "--seed": "seed",
+}
+
+
+def corpus_command(root: str, layout: str = "beat", wanted: CorpusArguments | None = None) -> tuple[str, ...]:
+    """Makes a synthetic corpus, or what is missing of one that was begun, with the arguments that it was begun with.
+
+    Args:
+        root: of the corpus.
+        layout: of tools/make_corpus.py.
+        wanted: arguments of a new one; None: the default.
+    """
+    noted = read_json(Path(root, ARGUMENTS_FILE)) if Path(root, ARGUMENTS_FILE).is_file() else {}
+    wanted = wanted or CorpusArguments()
+    command = ["tools/make_corpus.py", "--out", root]
+    command += ["--layout", layout] if layout != "beat" else []
+    for option, name in _CORPUS_OPTIONS.items():
+        value = noted.get(name, getattr(wanted, name))
+        if value != getattr(CorpusArguments(), name):
+            command += [option, f"{value:g}" if isinstance(value, float) else str(value)]
+    return tuple(command)
 
 
 @dataclass(frozen=True)
@@ -66,10 +94,8 @@ class Plan:
             self.train(f"tokenizer of {part}", f"vqvae_{part}.yaml", folder)
             for part, folder in self.tokenizers().items()
         ]
-        corpus = () if Path(data.root, "corpus.json").is_file() else ("tools/make_corpus.py", "--out", data.root)
-        steps = [[Step("corpus", corpus)]] if corpus else []
         cache = Step("cache", ("tools/build_cache.py", "-c", str(self.config), *self.overrides))
-        return [*steps, [cache], networks]
+        return [[Step("corpus", corpus_command(data.root))], [cache], networks]
 
     def masked(self, seed: int, num_steps: int) -> Step:
         """A training of the transformer."""

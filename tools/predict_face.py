@@ -41,6 +41,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--checkpoint", type=Path, required=True, metavar="DIR", help="of a face trunk, e.g. RUN/best")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
     parser.add_argument("--split", choices=("train", "val", "test"), default="test", help="default %(default)s")
+    parser.add_argument("--corpora", nargs="+", metavar="NAME", help="only these of the mixture; default: all")
     parser.add_argument("--map", type=Path, metavar="FILE", help="FLAME to ARKit, where no head for ARKit was trained")
     parser.add_argument(
         "overrides", nargs="*", metavar="key=value", help="where caches lie now, e.g. data.cache_dir=DIR"
@@ -54,8 +55,13 @@ def main(argv: list[str] | None = None) -> int:
         raise InputError("model.*: the checkpoint decides it; only where data lies can be changed")
     face_map = load_face_map(arguments.map) if arguments.map else None
     corpus = FaceCorpus.open(config)
+    names = [member.name for member in corpus.members]
+    unknown = [name for name in arguments.corpora or () if name not in names]
+    if unknown:
+        raise InputError(f"--corpora: {unknown[0]!r} is no corpus of this training; choose of {', '.join(names)}")
+    members = [member for member in corpus.members if member.name in (arguments.corpora or names)]
     total = 0
-    for member in corpus.members:
+    for member in members:
         for entry in member.entries[arguments.split]:
             waveform = member.cache.read(entry.recording_id, "waveform")
             speaker = member.cache.known[entry.recording_id].speaker

@@ -13,8 +13,9 @@ from training.test_processes import on_two_processes
 
 import train
 from dataloaders.cache import build_cache
+from dataloaders.face_corpus import FaceCorpus
 from emage.checkpoint import load_bundle
-from emage.config import Config, DataConfig
+from emage.config import Config, DataConfig, load_config
 from emage.errors import InputError
 from emage.face_config import FaceConfig, FaceLossConfig
 from emage.face_prediction import predict_face
@@ -241,6 +242,25 @@ def test_predictions_have_each_corpus_own_arrays(corpora, run):
     face = read_arkit(out / "beat" / "2_scott_0_1_1.json")
     assert (face.fps, face.num_frames) == (15, 60)
     assert face.weights.std() > 0.001
+
+
+def test_one_corpus_alone_can_be_asked_for(corpora, run, capsys):
+    out = corpora / "alone"
+    command = ["--checkpoint", str(run / "best"), "--out", str(out), "--corpora"]
+    assert predict_tool.main([*command, "beat"]) == 0
+    assert [path.name for path in out.iterdir()] == ["beat"]
+    assert predict_tool.main([*command, "mead"]) == 1
+    assert (
+        "--corpora: 'mead' is no corpus of this training; choose of beat, emoca, singinghead" in capsys.readouterr().err
+    )
+
+
+def test_the_corpora_say_how_much_of_the_training_they_are(corpora):
+    corpus = FaceCorpus.open(load_config(corpora / "joint.yaml"))
+    shares = corpus.shares()
+    assert shares.sum() == pytest.approx(1)
+    drawn, _ = corpus.windows("train").places(range(4000))
+    np.testing.assert_allclose(np.bincount(drawn, minlength=3) / 4000, shares, atol=0.03)
 
 
 def test_any_length_and_rate_and_an_unknown_speaker_is_neutral(run):
