@@ -77,9 +77,9 @@ def _fairness(results: dict[str, Any]) -> str:
                     number(mean([row["best_val_loss"] for row in seeds]), 2),
                 ]
             )
-    head = ["share", "", "steps on the target", "windows of the target", "training, s", "best steps", "last training loss",
+    head = ["share", "", "steps", "windows of the target", "training, s", "best steps", "last training loss",
             "last validation loss", "best"]  # fmt: skip
-    pretrained = f"{budget['steps']['pretraining']} steps of pretraining"
+    pretrained = f"of the pretrained arm, {budget['steps']['pretraining']} steps of pretraining"
     even = "" if verdict["training_is_even"] else " That is NOT even; read the rest with care."
     furthest = max(verdict["training_unevenness"].values(), key=abs)
     return "\n".join(
@@ -172,7 +172,7 @@ def remarks(results: dict[str, Any]) -> list[str]:
         f" overlap in every deciding measure ({measures})."
     ]
     for entry in results["shares"]:
-        found += [_of_share(entry, verdict), _why(entry)]
+        found += [_of_share(entry, verdict), _why(entry, verdict)]
     if any(row["was_killed"] for entry in results["shares"] for arm in entry["arms"].values() for row in arm["seeds"]):
         found.append("A training was killed and went on: of its first part the seconds are not counted.")
     found.append(
@@ -200,22 +200,30 @@ def _of_share(entry: dict[str, Any], verdict: dict[str, Any]) -> str:
     return f"{_percent(entry['share'])}: {'; '.join(parts)}."
 
 
-def _why(entry: dict[str, Any]) -> str:
-    """What limits the target only: its recordings, or the training."""
+def _why(entry: dict[str, Any], verdict: dict[str, Any]) -> str:
+    """What limits the target only: its recordings, or the training; and what an arm that does not help spends its time on."""
     seeds = entry["arms"][TARGET]["seeds"]
-    train, last, best = (
-        mean([row[key] for row in seeds]) for key in ("last_train_loss", "last_val_loss", "best_val_loss")
-    )
+    keys = ("last_train_loss", "last_val_loss", "best_val_loss")
+    train, last, best = (mean([row[key] for row in seeds]) for key in keys)
     numbers = f"its training loss ends at {train:.2f}, its validation loss at {last:.2f} (best {best:.2f})"
-    if last > KNOWN_BY_HEART * train:
-        return (
-            f"Why, at {_percent(entry['share'])}: the target only learns its recordings by heart ({numbers}); other people's speech is what"
-            " it lacks."
-        )
-    return (
-        f"Why, at {_percent(entry['share'])}: the target only does not run out of recordings ({numbers}); what more could help is training"
-        " time, and that the other arms spend on windows of other corpora."
+    said = (
+        f"the target only learns its recordings by heart ({numbers}): the speech of others is what it lacks."
+        if last > KNOWN_BY_HEART * train
+        else f"the target only does not learn its recordings by heart ({numbers}): there is less for others to add."
     )
+    for row in verdict["arms"]:
+        arm = row["arm"]
+        if row["share"] != entry["share"] or any(row["told_apart"][key] == "better" for key in DECIDING):
+            continue
+        steps = [entry["arms"][name]["seeds"][0]["steps"] for name in (arm, TARGET)]
+        if arm == PRETRAINED:
+            said += f" {NAMES[arm]} does not help: it has {steps[0]} steps on the target where the target only has {steps[1]}."
+        else:
+            own = entry["target_windows_share"][arm]
+            said += (
+                f" {NAMES[arm]} does not help: {_percent(own)} of the windows in its {steps[0]} steps are the target's."
+            )
+    return f"Why, at {_percent(entry['share'])}: {said}"
 
 
 def _percent(share: float) -> str:

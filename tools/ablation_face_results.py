@@ -16,10 +16,10 @@ from emage.config import config_to_dict, load_config
 
 # Measure -> name for people, and whether more is better. The first three decide.
 MEASURES = {
-    "face_mae_mouth": ("lip channels, MAE", False),
+    "face_mae_mouth": ("lip-channel MAE", False),
     "jaw_open_correlation": ("jawOpen correlation", True),
     "lip_closure_f1": ("lip closure F1", True),
-    "face_mae_all": ("all channels, MAE", False),
+    "face_mae_all": ("MAE of all channels", False),
 }
 DECIDING = tuple(MEASURES)[:3]
 LAST_STEPS = 20  # whose mean is the training loss at the end

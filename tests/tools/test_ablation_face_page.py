@@ -131,7 +131,15 @@ def test_where_it_does_not_help_the_page_says_so_and_why():
     assert of_all.count("not told apart in") == 3
     assert "better in" not in of_all
     assert "learns its recordings by heart" in next(line for line in lines if line.startswith("Why, at 10 %"))
-    assert "does not run out of recordings" in next(line for line in lines if line.startswith("Why, at 100 %"))
+    why = next(line for line in lines if line.startswith("Why, at 100 %"))
+    assert "does not learn its recordings by heart" in why
+    assert "+ EMOCA set does not help: 30 % of the windows in its 1000 steps are the target's" in why
+    assert f"{NAMES[PRETRAINED]} does not help: it has 1000 steps on the target" in why
+
+
+def test_of_an_arm_that_helps_nothing_is_excused():
+    (why,) = (line for line in remarks(made_up()) if line.startswith("Why, at 10 %"))
+    assert "does not help" not in why
 
 
 def test_uneven_training_is_said():
