@@ -6,6 +6,7 @@ Shapes: T frames, S samples, D columns of the body, C of the face.
 """
 
 import json
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from typing import Any
@@ -49,7 +50,7 @@ class StreamSlot:
     @property
     def row_items(self) -> int:
         """Numbers in one row."""
-        return int(np.prod(self.row_shape, dtype=int))
+        return math.prod(self.row_shape)
 
 
 def stream_key(recording_id: str, stream: str) -> bytes:

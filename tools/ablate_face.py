@@ -55,7 +55,8 @@ def run_all(plan: FacePlan, runner: Runner, journal: Journal) -> dict[str, Any]:
     budget = plan_budget(plan, runner, journal)
     steps = budget["steps"]
     took: dict[str, Done] = dict(runner.run([plan.pretrain(seed, steps[PRETRAINING]) for seed in plan.seeds]))
-    runs = [(arm, share, seed) for share in plan.shares for arm in ARMS for seed in plan.seeds]
+    # Arms by turns: whatever else the machine does for a while then costs all of them alike.
+    runs = [(arm, share, seed) for share in plan.shares for seed in plan.seeds for arm in ARMS]
     took |= runner.run([plan.arm(*run, steps[run[0]]) for run in runs])
     runner.run([plan.predict(*run) for run in runs])
     runner.run([plan.scores(arm, share) for share in plan.shares for arm in ARMS])
