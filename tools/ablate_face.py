@@ -18,7 +18,6 @@ from ablation_budget import Cost
 from ablation_face_page import results_page
 from ablation_face_plan import (
     ARMS,
-    CALIBRATION_STEPS,
     PRETRAINED,
     PRETRAINING,
     PRETRAINING_PART,
@@ -68,7 +67,7 @@ def plan_budget(plan: FacePlan, runner: Runner, journal: Journal) -> dict[str, A
     calibration = plan.calibration()
     took = runner.run([step for steps in calibration.values() for step in steps])
     costs = {
-        name: Cost.of_runs(*(training_seconds(took[step.name]) for step in steps), steps=CALIBRATION_STEPS)
+        name: Cost.of_runs(*(training_seconds(took[step.name]) for step in steps))
         for name, steps in calibration.items()
     }
     steps = {arm: costs[arm].steps(plan.seconds) for arm in ARMS if arm != PRETRAINED}

@@ -8,7 +8,10 @@ from dataclasses import dataclass
 
 from emage.errors import InputError
 
-SHORT_STEPS, LONG_STEPS = 40, 200  # of the two runs that a step's cost is measured in; validation costs much more than a few steps
+SHORT_STEPS, LONG_STEPS = (
+    40,
+    200,
+)  # of the two runs that a step's cost is measured in; validation costs much more than a few steps
 NUM_VALIDATIONS = 5  # of a run of any length, so that its fixed cost is the same
 FEWEST_STEPS = 20  # no run is shorter
 
@@ -26,20 +29,19 @@ class Cost:
     step_s: float
 
     @classmethod
-    def of_runs(cls, short_s: float, long_s: float, *, steps: tuple[int, int] = (SHORT_STEPS, LONG_STEPS)) -> "Cost":
-        """From the seconds of a run of `steps[0]` steps and of one of `steps[1]`.
+    def of_runs(cls, short_s: float, long_s: float) -> "Cost":
+        """From the seconds of a run of SHORT_STEPS and of one of LONG_STEPS.
 
         Raises:
             InputError: the longer run did not take longer; the machine was too busy to measure anything.
         """
-        short, long = steps
-        step_s = (long_s - short_s) / (long - short)
+        step_s = (long_s - short_s) / (LONG_STEPS - SHORT_STEPS)
         if step_s <= 0:
             raise InputError(
-                f"ablation: {long} steps took {long_s:.1f} s and {short} steps {short_s:.1f} s: no cost of a step"
+                f"ablation: {LONG_STEPS} steps took {long_s:.1f} s and {SHORT_STEPS} steps {short_s:.1f} s: no cost of a step"
                 " can be measured; delete the folder `calibration` of --out and start again on a quieter machine"
             )
-        return cls(max(0.0, short_s - short * step_s), step_s)
+        return cls(max(0.0, short_s - SHORT_STEPS * step_s), step_s)
 
     def seconds(self, num_steps: int) -> float:
         """Of a run."""

@@ -8,7 +8,7 @@ import functools
 from dataclasses import dataclass
 from pathlib import Path
 
-from ablation_budget import pace
+from ablation_budget import LONG_STEPS, SHORT_STEPS, pace
 from ablation_plan import corpus_command
 from ablation_steps import Step
 
@@ -20,7 +20,6 @@ ARMS = (TARGET, EMOCA, SINGINGHEAD, PRETRAINED)
 PRETRAINING = "pretraining"
 SHARES = (1.0, 0.25, 0.1)  # of the target's train recordings
 PRETRAINING_PART = 2 / 3  # of the seconds of `pretrained`
-CALIBRATION_STEPS = (40, 200)
 # What tools/make_corpus.py makes where a root is empty; ten speakers are all that it knows.
 SETS = {
     "raw": CorpusArguments(),
@@ -112,7 +111,7 @@ class FacePlan:
                     self.out / "calibration" / f"{config}_{steps}",
                     *pace(steps),
                 )
-                for steps in CALIBRATION_STEPS
+                for steps in (SHORT_STEPS, LONG_STEPS)
             ]
             for config in (TARGET, EMOCA, SINGINGHEAD, PRETRAINING)
         }
