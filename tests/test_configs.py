@@ -88,10 +88,12 @@ def test_a_base_too_says_what_it_is_for(path):
 
 
 def test_the_demo_stays_in_its_own_folder_and_the_models_share_one_cache():
-    data = [load_config(ROOT / path).data for path in RUNS if path.parent.name == "demo"]
-    assert {(d.root, d.cache_dir, d.fps, d.sample_rate) for d in data} == {
-        ("runs/demo/corpus", "runs/demo/cache", 15.0, 16000)
-    }
+    configs = [load_config(ROOT / path) for path in RUNS if path.parent.name == "demo"]
+    data = [config.data for config in configs]
+    assert {(d.cache_dir, d.fps, d.sample_rate) for d in data} == {("runs/demo/cache", 15.0, 16000)}
+    assert {d.root for d in data if d.format == "raw"} == {"runs/demo/corpus"}
+    flame = [d for d in data if d.format != "raw"] + [d for config in configs for d in config.mixture.corpora.values()]
+    assert {(d.root, d.cache_dir) for d in flame} == {(f"runs/demo/{d.format}", "runs/demo/cache") for d in flame}
 
 
 def test_the_full_size_transformer_has_80_million_parameters_of_its_own():
