@@ -54,12 +54,14 @@ class MotionVQVAEConfig:
     downsample: int = 1  # frames a code step: 1, 2 or 4
     codebook: str = "ema"  # ema | straight_through
     codebook_decay: float = 0.99
+    mirror_share: float = 0.0  # of training windows that are seen in a mirror, left and right exchanged
     dead_code_threshold: float = 1.0  # ema: a code with a moving count below it is put on a random latent; 0 never
 
     def __post_init__(self) -> None:
         _check_sizes(self, "channels", "num_layers", "codebook_size", "code_dim", "num_quantizers")
         choice("model.downsample", str(self.downsample), ("1", "2", "4"))
         share("model.codebook_decay", self.codebook_decay)
+        share("model.mirror_share", self.mirror_share)
         at_least("model.dead_code_threshold", self.dead_code_threshold, 0)
         choice("model.codebook", self.codebook, ("ema", "straight_through"))
         choice("model.part", self.part, ("upper", "hands", "lower", "all", "face"))
@@ -187,6 +189,7 @@ class MaskedTransformerConfig:
     emotion_dropout: float = 0.1
     everything_dropout: float = 0.05
     hint_share: float = 0.3  # of training windows in which motion or face is partly given
+    mirror_share: float = 0.0  # of training windows seen in a mirror, each person as a twin of the other hand
     code_noise: float = 0.1  # of the codes that a training window shows are those of another step
 
     def __post_init__(self) -> None:
@@ -201,6 +204,7 @@ class MaskedTransformerConfig:
         share("model.everything_dropout", self.everything_dropout)
         share("model.hint_share", self.hint_share)
         share("model.code_noise", self.code_noise)
+        share("model.mirror_share", self.mirror_share)
         choice("model.audio_encoder", self.audio_encoder, ("mel_onset", "log_mel", "waveform", "pretrained"))
         if self.audio_encoder == "pretrained" and not self.audio_model:
             raise InputError("model.audio_model: not set; audio_encoder=pretrained needs the folder of a speech model")

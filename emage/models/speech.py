@@ -152,7 +152,8 @@ class SpeechEncoder(nn.Module):
         self.words = WordEncoder(config)
         self.mixing = nn.Linear(2 * dim, 2 * dim)
         self.to_steps = nn.Linear(downsample * dim, config.dim)
-        self.speaker = nn.Embedding(config.num_speakers, config.dim)
+        # With mirrored windows everybody has a twin, whose row is num_speakers further on.
+        self.speaker = nn.Embedding((2 if config.mirror_share else 1) * config.num_speakers, config.dim)
         self.emotion = nn.Embedding(config.num_emotions, config.dim)
         self.no_audio, self.no_words = nn.Parameter(torch.zeros(dim)), nn.Parameter(torch.zeros(dim))
         self.no_speaker, self.no_emotion = nn.Parameter(torch.zeros(config.dim)), nn.Parameter(torch.zeros(config.dim))

@@ -18,6 +18,7 @@ from emage.motion.part_kinematics import bone_table
 from emage.motion.parts import PartValues
 from emage.tokenizers import load_tokenizer
 from emage.training.masking import Shown, WindowMasks
+from emage.training.mirroring import mirror_people, mirror_some
 from emage.training.protocols import TrainingCorpus
 from emage.training.tasks.normalised import normalised
 from emage.word_vectors import start_words
@@ -61,6 +62,9 @@ class MaskedTransformerTask:
 
     def train_step(self, model: nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
         """Loss and its parts: by part of the body the cross-entropy of a hidden code (nats), and how many are right."""
+        return self._loss(model, mirror_some(batch, self.config.model.layout, self.config.model.mirror_share))
+
+    def _loss(self, model: nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
         config, device = self.config, batch["motion"].device
         values, valid = self.part_values(batch)  # (B, T, P), (B, N) by part
         with torch.no_grad():
@@ -69,6 +73,7 @@ class MaskedTransformerTask:
             device
         )
         speech = {name: batch[name] for name in ("waveform", "words", "speaker", "emotion")}
+        speech["speaker"] = batch["speaker"] + config.model.num_speakers * batch["mirrored"]  # the twin's row
         spelled = self.word_buckets.to(device)[batch["words"]]
         speech["words"] = torch.where(shown.spelled[:, None], spelled, batch["words"])
         output = model(
@@ -114,14 +119,14 @@ class MaskedTransformerTask:
         return {part: value.gather(1, shown.shift[..., None].expand_as(value)) for part, value in codes.items()}
 
     def eval_step(self, model: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        """The same on a validation batch."""
-        loss, parts = self.train_step(model, batch)
+        """The same on a validation batch, as it was captured."""
+        loss, parts = self._loss(model, mirror_some(batch, self.config.model.layout, 0.0))
         return {"loss": loss, **parts}
 
     def part_values(self, batch: dict[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """Raw values of the parts, (B, T, P), and which code steps lie in valid frames alone, (B, N)."""
         tokenizer, motion = self.tokenizer, batch["motion"]
-        bones_cm = self.bones_cm.to(motion.device)[batch["speaker"]]
+        bones_cm = mirror_people(self.bones_cm.to(motion.device)[batch["speaker"]], batch["mirrored"])
         # A fixed pose where nothing was captured: whatever stands there would reach the feet of the frame before.
         rest = PartValues("all", tokenizer.layout).rest()[: tokenizer.layout.dim].to(motion)
         motion = torch.where(batch["motion_valid"][..., None], motion, rest)

@@ -16,6 +16,7 @@ from emage.motion.contact import foot_positions
 from emage.motion.part_kinematics import PartKinematics, bone_table
 from emage.motion.parts import PartValues
 from emage.motion.skeleton import BEAT_JOINTS
+from emage.training.mirroring import mirror_people, mirror_some
 from emage.training.protocols import TrainingCorpus
 
 CM_PER_M = 100.0
@@ -43,14 +44,17 @@ class MotionVQVAETask:
 
     def train_step(self, model: nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
         """Loss and its parts; `perplexity` is how many codes are in use."""
+        return self._loss(model, mirror_some(batch, self.values.layout, self.config.model.mirror_share))
+
+    def _loss(self, model: nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
         parts = self._face_parts(model, batch) if self.values.is_face else self._body_parts(model, batch)
         perplexity = parts.pop("perplexity")
         loss = torch.stack([getattr(self.config.loss, name) * value for name, value in parts.items()]).sum()
         return loss, {**parts, "perplexity": perplexity}
 
     def eval_step(self, model: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        """The same on a validation batch."""
-        loss, parts = self.train_step(model, batch)
+        """The same on a validation batch, as it was captured."""
+        loss, parts = self._loss(model, mirror_some(batch, self.values.layout, 0.0))
         return {"loss": loss, **parts}
 
     def _face_parts(self, model: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -115,7 +119,7 @@ class MotionVQVAETask:
     def _bones(self, batch: dict[str, Tensor]) -> Tensor:
         """Bones of each window's speaker, (B, 75, 3)."""
         self.bones_cm = self.bones_cm.to(batch["motion"].device)
-        return self.bones_cm[batch["speaker"]]
+        return mirror_people(self.bones_cm[batch["speaker"]], batch["mirrored"])
 
     def _layout_bones(self, bones_cm: Tensor) -> Tensor:
         return bones_cm[:, [BEAT_JOINTS.index(name) for name in self.values.layout.joints]]
