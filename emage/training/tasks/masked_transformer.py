@@ -15,6 +15,7 @@ from emage.models.tokenizer import MotionTokenizer
 from emage.motion.part_kinematics import bone_table
 from emage.motion.parts import PartValues
 from emage.tokenizers import load_tokenizer
+from emage.training.augmentation import SoundAugmentation
 from emage.training.masking import Shown, WindowMasks
 from emage.training.protocols import TrainingCorpus
 from emage.word_vectors import start_words
@@ -29,6 +30,7 @@ class MaskedTransformerTask:
         self.vocabulary = vocabulary = corpus.vocabulary
         self.word_buckets = torch.arange(config.model.num_words + config.model.word_buckets)
         self.word_buckets[: len(vocabulary)] = torch.tensor(vocabulary.buckets())
+        self.augmentation = SoundAugmentation(config.model.audio_augmentation, config.data.sample_rate)
         self.tokenizer: MotionTokenizer
         self.masks: WindowMasks
 
@@ -53,6 +55,11 @@ class MaskedTransformerTask:
 
     def train_step(self, model: nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
         """Loss and its parts: by part of the body the cross-entropy of a hidden code (nats), and how many are right."""
+        return self._loss(
+            model, batch | {"waveform": self.augmentation(batch["waveform"], batch["draw_seed"].tolist())}
+        )
+
+    def _loss(self, model: nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
         config, device = self.config, batch["motion"].device
         values, valid = self.part_values(batch)  # (B, T, P), (B, N) by part
         with torch.no_grad():
@@ -97,8 +104,8 @@ class MaskedTransformerTask:
         return {part: value.gather(1, shown.shift[..., None].expand_as(value)) for part, value in codes.items()}
 
     def eval_step(self, model: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        """The same on a validation batch."""
-        loss, parts = self.train_step(model, batch)
+        """The same on a validation batch, as it was recorded."""
+        loss, parts = self._loss(model, batch)
         return {"loss": loss, **parts}
 
     def part_values(self, batch: dict[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
