@@ -291,15 +291,18 @@ def checkpoint_in(folder: str | Path) -> Path:
     return folder
 
 
-def load_pretrained(folder: str | Path = DEFAULT_NAME, device: str | torch.device = "cpu") -> Generator:
+def load_pretrained(folder: str | Path | None = None, device: str | torch.device = "cpu") -> Generator:
     """Loads a trained generator; nothing but its folder is needed.
 
     Args:
-        folder: of a checkpoint, or the name of a model inside the package (emage.pretrained).
+        folder: of a checkpoint, or the name of a model inside the package (emage.pretrained); None: its default model.
         device: where the network runs.
 
     Raises:
         InputError: no checkpoint there, or one of a model that does not generate.
     """
-    is_name = str(folder) in pretrained_names() and not Path(folder).is_dir()
-    return Generator(load_bundle(pretrained_folder(str(folder)) if is_name else checkpoint_in(folder)), device)
+    if folder is None:
+        folder = pretrained_folder(DEFAULT_NAME)
+    elif str(folder) in pretrained_names() and not Path(folder).is_dir():  # a folder of one's own goes first
+        folder = pretrained_folder(str(folder))
+    return Generator(load_bundle(checkpoint_in(folder)), device)

@@ -18,7 +18,6 @@ from emage.errors import InputError
 from emage.generation import Generator, load_pretrained
 from emage.kept_motion import KeptMotion, read_kept
 from emage.motion.resample import frame_count
-from emage.pretrained import DEFAULT_NAME
 from emage.result_files import DEFAULT_FORMATS, ENDINGS, FACE_ONLY, Result, save_result
 from emage.words import TimedWord, align_text, read_words, spoken
 from emage.words.alignment import text_or_file
@@ -49,8 +48,8 @@ def add_generate_parser(commands: Any) -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("audio", type=Path, metavar="AUDIO", help="wav, flac, mp3, ogg or opus, any rate and length")
-    known = f"folder of a trained generator (the package's own model: {DEFAULT_NAME})"
-    parser.add_argument("--checkpoint", type=Path, default=Path(DEFAULT_NAME), metavar="DIR", help=known)
+    known = "folder of a trained generator (the model inside the package)"
+    parser.add_argument("--checkpoint", type=Path, metavar="DIR", help=known)
     parser.add_argument("--out", type=Path, default=Path("out"), metavar="DIR", help="folder of the results (out)")
     _add_words(parser)
     _add_person(parser)

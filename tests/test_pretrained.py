@@ -1,0 +1,91 @@
+"""The model inside the package: small, whole, in a wheel too, and at work without any checkpoint of one's own."""
+
+import ast
+import fnmatch
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import emage
+from emage.checkpoint import FILES
+from emage.errors import InputError
+from emage.generation import Generator
+from emage.motion.layout import ARKIT_51
+from emage.pretrained import DEFAULT_NAME, FOLDER, pretrained_folder, pretrained_names
+
+ROOT = Path(__file__).resolve().parents[1]
+RATE = 16000
+
+
+@pytest.fixture(scope="module")
+def generator() -> Generator:
+    return emage.load_pretrained()
+
+
+def noise(seconds: float, level: float = 0.1) -> np.ndarray:
+    return (level * np.random.default_rng(0).standard_normal(round(seconds * RATE))).astype(np.float32)
+
+
+@pytest.mark.parametrize("name", pretrained_names())
+def test_each_is_a_whole_checkpoint_of_at_most_20_mb_with_nothing_of_a_machine(name):
+    files = {path.name: path for path in pretrained_folder(name).iterdir()}
+    assert set(files) == set(FILES)
+    assert sum(path.stat().st_size for path in files.values()) <= 20e6
+    texts = [path.read_text(encoding="utf-8") for path in files.values() if path.suffix in (".yaml", ".json")]
+    assert not any(place in text for text in texts for place in ("/home", "/tmp", "/root", "/work"))
+
+
+def test_a_wheel_holds_every_file_of_it():
+    """Read off setup.py: the patterns of package_data, as setuptools matches them, and the packages."""
+    tree = ast.parse((ROOT / "setup.py").read_text(encoding="utf-8"))
+    call = next(
+        node for node in ast.walk(tree) if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "setup"
+    )
+    data = ast.literal_eval(next(word.value for word in call.keywords if word.arg == "package_data"))
+    for path in (FOLDER / DEFAULT_NAME).iterdir():
+        place = str(path.relative_to(ROOT / "emage"))
+        assert any(fnmatch.fnmatch(place, pattern) for pattern in data["emage"]), place
+    assert (FOLDER / "__init__.py").is_file()
+
+
+def test_it_is_the_default_and_known_by_its_name(generator):
+    assert generator.makes_face
+    assert generator.draws
+    again = emage.load_pretrained(DEFAULT_NAME)
+    for name, value in generator.model.state_dict().items():
+        assert torch.equal(again.model.state_dict()[name], value)
+
+
+def test_another_name_is_told_with_those_that_are_there(tmp_path):
+    with pytest.raises(InputError, match=f"there: {DEFAULT_NAME}"):
+        pretrained_folder("beat")
+    with pytest.raises(InputError, match="nothing: no such folder"):
+        emage.load_pretrained("nothing")
+
+
+def test_a_folder_of_ones_own_of_that_name_goes_first(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / DEFAULT_NAME).mkdir()
+    with pytest.raises(InputError, match="not a checkpoint folder"):
+        emage.load_pretrained(DEFAULT_NAME)
+    emage.load_pretrained()  # nobody named it: the package's own
+
+
+@pytest.mark.parametrize("seconds", [0.3, 1.0, 3.37])
+def test_lengths_are_exact_and_all_is_finite(generator, seconds):
+    performance = generator.generate(noise(seconds), RATE)
+    num_frames = round(seconds * generator.fps)
+    assert performance.motion.shape[0] == num_frames
+    assert performance.face.shape == (num_frames, len(ARKIT_51))
+    assert performance.motion.isfinite().all()
+    assert (performance.face >= 0).all()
+    assert (performance.face <= 1).all()
+
+
+def test_a_seed_gives_the_same_again_and_another_one_another(generator):
+    one, again, other = (generator.generate(noise(2.0), RATE, seed=seed) for seed in (3, 3, 4))
+    assert torch.equal(one.motion, again.motion)
+    assert torch.equal(one.face, again.face)
+    assert not torch.equal(one.motion, other.motion)
