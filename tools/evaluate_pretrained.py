@@ -29,7 +29,7 @@ from emage.words import align_text, read_words, spoken
 EXAMPLE = """
 examples:
   python tools/evaluate_pretrained.py
-  python tools/evaluate_pretrained.py --checkpoint runs/demo/masked_transformer/best --seeds 5 --out /tmp/demo.md
+  python tools/evaluate_pretrained.py --checkpoint runs/demo/masked_transformer/best --seeds 5 --out runs/demo/real_speech.md
 """
 DEFAULT_DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "beat2_sample"
 ODD_S, ODD_SEEDS = 20.0, 3

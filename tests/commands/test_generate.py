@@ -198,6 +198,21 @@ def test_a_checkpoint_that_is_none_is_told(tmp_path, capsys):
     assert "no such folder" in capsys.readouterr().err
 
 
+def test_without_a_checkpoint_the_packages_own_model_moves_and_leaves_all_files(tmp_path, monkeypatch, capsys):
+    """What a new user types first."""
+    monkeypatch.chdir(tmp_path)
+    soundfile.write("hello.wav", sound(1.0, 44100, 2), 44100)
+    assert main(["generate", "hello.wav", "--out", "out/"]) == 0
+    endings = (".bvh", ".json", ".csv", ".npz", ".html", ".words.json")
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"hello" + ending for ending in endings}
+    assert read_bvh("out/hello.bvh").num_frames == read_performance_file("out/hello.npz").num_frames == 15
+    assert main(["generate", "hello.wav", "--out", "named", "--formats", "npz", "--checkpoint", "synthetic"]) == 0
+    one, two = (read_performance_file(f"{folder}/hello.npz") for folder in ("out", "named"))
+    assert (one.motion == two.motion).all()
+    assert main(["generate", "hello.wav", "--checkpoint", "syntetic"]) == 1
+    assert "no such folder" in capsys.readouterr().err
+
+
 def test_samples_of_a_model_that_draws_differ_and_come_again_with_their_seed(tmp_path, capsys):
     save_bundle(tmp_path / "masked", masked_bundle())
     soundfile.write(tmp_path / "a.wav", sound(2.0), RATE)
