@@ -9,6 +9,7 @@ from dataloaders.corpus import Corpus
 from dataloaders.face_corpus import FaceCorpus
 from emage.config import load_config
 from emage.errors import one_line_errors
+from emage.face_trunk import with_face_trunk
 from emage.tokenizers import with_tokenizers
 from emage.training import TRAINERS, Run, Trainer
 
@@ -35,7 +36,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("-c", "--config", required=True, metavar="FILE", help="YAML file, e.g. configs/demo/camn.yaml")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="config values, e.g. output_dir=DIR")
     args = parser.parse_intermixed_args(argv)
-    config = with_tokenizers(load_config(args.config, args.overrides))
+    config = with_tokenizers(with_face_trunk(load_config(args.config, args.overrides)))
     with Run(config) as run:
         if run.finished:
             logger.info("%s is finished: %d steps; see %s and %s", run.path, config.optim.max_steps, run.last, run.best)

@@ -139,8 +139,8 @@ class Completer:
 
     @property
     def makes_face(self) -> bool:
-        """Whether the face is one of the parts."""
-        return "face" in self.model.parts
+        """Whether the face is one of the parts, or a face trunk's."""
+        return "face" in self.model.parts or self.model.face_path is not None
 
     @torch.no_grad()
     def complete(
@@ -191,10 +191,24 @@ class Completer:
         if given.motion is not None:
             motion = splice_motion(motion, given.motion.float(), given.joints, layout=self.layout, fps=data.fps)
         face = None if decoded.face is None else decoded.face[0].float().cpu()
+        if self.model.face_path is not None:
+            heard = waveform if there["audio"] else torch.zeros_like(waveform)
+            face = self._trunk_face(heard, words, speaker)
         if face is not None and given.face is not None:
             face = splice_channels(face, given.face.float(), given.channels, fps=data.fps)
             face = torch.where(given.channels, face, face.clamp(0, 1))
         return motion, face
+
+    def _trunk_face(self, waveform: Tensor, words: Tensor, speaker: int) -> Tensor:
+        """What the face trunk makes of the whole recording at once, (T, 51)."""
+        data = self.config.data
+        speech = {
+            "waveform": waveform[None],
+            "words": words[None],
+            "speaker": torch.tensor([speaker], device=words.device),
+        }
+        values = self.model.face(speech, fps=data.fps, sample_rate=data.sample_rate)
+        return self.model.face_path.denormalise(values)[0].float().cpu().clamp(0, 1)
 
     def _hints(self, given: Given, skeleton: Skeleton, num_frames: int) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """Values and masks of what is given, (T, P) by part."""

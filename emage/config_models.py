@@ -111,6 +111,9 @@ class CaMNConfig:
     )
     face_input: bool = True  # the captured face is an input
     predict_face: bool = False  # the face is an output instead
+    face_trunk: str = ""  # a checkpoint of a face trunk that then makes the predicted face, and is trained further
+    face_trunk_config: FaceConfig | None = None  # filled in from it
+    face_trunk_hash: str = ""  # SHA-256 of its weights, filled in too
 
     def __post_init__(self) -> None:
         _check_sizes(
@@ -126,6 +129,10 @@ class CaMNConfig:
         if self.face_input and self.predict_face:
             raise InputError(
                 "model.predict_face: a face that is given cannot be predicted too; set model.face_input=false"
+            )
+        if self.face_trunk and not self.predict_face:
+            raise InputError(
+                "model.face_trunk: the face is not predicted; set model.predict_face=true and model.face_input=false"
             )
 
 
@@ -150,6 +157,9 @@ class MaskedTransformerConfig:
     tokenizers: dict[str, str] = field(default_factory=dict)
     tokenizer_configs: dict[str, MotionVQVAEConfig] = field(default_factory=dict)  # filled in from those folders
     tokenizer_hashes: dict[str, str] = field(default_factory=dict)  # SHA-256 of their weights, filled in too
+    face_trunk: str = ""  # a checkpoint of a face trunk that makes the face in place of the tokenizer of the face
+    face_trunk_config: FaceConfig | None = None  # filled in from it
+    face_trunk_hash: str = ""  # SHA-256 of its weights, filled in too
     num_speakers: int = 30
     num_emotions: int = 8
     num_words: int = 5793  # capacity of the vocabulary, with its four special entries

@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 
 from emage.errors import InputError
 
+FACE_HEADS = ("arkit", "flame50", "flame100", "head")  # one an annotation; emage.models.face says what each puts out
+
 
 def _positive(key: str, *values: float) -> None:
     for value in values:
@@ -68,6 +70,7 @@ class FaceConfig:
     channels: int = 128
     num_layers: int = 6
     dropout: float = 0.1
+    heads: list[str] = field(default_factory=lambda: ["arkit", "flame50", "flame100", "head"])
     init: str = ""  # a checkpoint of a face trunk that training begins from, whatever its corpora were
 
     def __post_init__(self) -> None:
@@ -75,6 +78,9 @@ class FaceConfig:
         _positive("model.num_corpora, num_speakers, *_dim, channels, num_layers", *sizes)
         _unit("model.neutral_share", self.neutral_share)
         _unit("model.dropout", self.dropout)
+        unknown = [name for name in self.heads if name not in FACE_HEADS]
+        if unknown or not self.heads:
+            raise InputError(f"model.heads: got {', '.join(unknown) or 'none'}; choose from {', '.join(FACE_HEADS)}")
 
 
 @dataclass

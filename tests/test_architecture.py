@@ -31,6 +31,7 @@ FLOORS = {
     "dataloaders": 2,
     "emage.checkpoint": 3,
     "emage.tokenizers": 3,
+    "emage.face_trunk": 3,
     "emage.completion": 3,
     "emage.decoding": 3,
     "emage.generation": 3,

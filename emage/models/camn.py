@@ -21,6 +21,7 @@ from emage.models.encoders import (
     face_convolutions,
     fusion,
 )
+from emage.models.face import FacePath
 from emage.models.layers import BasicBlock, bidirectional_lstm, run_bidirectional
 from emage.motion.layout import get_layout
 
@@ -73,7 +74,9 @@ class CaMN(nn.Module):
         self.out = _output_layers(config.hidden, len(self.body_columns))
         self.LSTM_hands = bidirectional_lstm(input_dim + len(self.body_columns), config.hidden, **lstm)
         self.out_hands = _output_layers(config.hidden, len(hands))
-        if config.predict_face:
+        if config.face_trunk_config is not None:
+            self.face_path = FacePath(config.face_trunk_config, config.num_speakers)
+        elif config.predict_face:
             self.face_decoder = nn.Sequential(
                 BasicBlock(context_dim, FACE_HEAD_CHANNELS, kernel_size=3),
                 BasicBlock(FACE_HEAD_CHANNELS, FACE_HEAD_CHANNELS, kernel_size=3, shortcut_conv=False),
@@ -155,7 +158,11 @@ class CaMN(nn.Module):
         motion = self._generate_motion(torch.cat(inputs, dim=2))
         if not self.config.predict_face:
             return CaMNOutput(motion, None)
-        return CaMNOutput(motion, self.face_decoder(context.transpose(1, 2)).transpose(1, 2).float())
+        if self.config.face_trunk_config is not None:
+            made = self.face_path(waveform, speaker, num_frames=num_frames, fps=fps, sample_rate=sample_rate)
+        else:
+            made = self.face_decoder(context.transpose(1, 2)).transpose(1, 2)
+        return CaMNOutput(motion, made.float())
 
     def _check_inputs(self, face: Tensor | None, seed_motion: Tensor | None) -> None:
         if self.config.face_input and face is None:

@@ -13,7 +13,7 @@ Source of the recipe (shared trunk, zero heads, neutral identity): UniTalker (Fa
 Shapes: B batch, T frames, S samples, C channels, D = 157 columns of face_all, K corpora.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -41,7 +41,7 @@ class FaceOutput:
     """What the trunk makes of sound, float32.
 
     Attributes:
-        heads: by name of HEADS, (B, T, columns of its parts) z-scores.
+        heads: by name of those that the trunk has, (B, T, columns of its parts) z-scores.
         features: (B, T, C) what the heads read.
     """
 
@@ -76,7 +76,7 @@ class FaceTrunk(nn.Module):
             for number in range(config.num_layers)
         )
         self.heads = nn.ModuleDict(
-            {name: nn.Linear(config.channels, sum(widths[part] for part in parts)) for name, parts in HEADS.items()}
+            {name: nn.Linear(config.channels, sum(widths[part] for part in HEADS[name])) for name in config.heads}
         )
         for head in self.heads.values():  # begins at the mean face of each corpus
             nn.init.zeros_(head.weight)
@@ -139,6 +139,36 @@ def head_columns(head: str) -> Tensor:
     """Columns of face_all that a head puts out, in its order: (P,) int64."""
     slices = get_layout("face_all").part_slices
     return torch.cat([torch.arange(slices[part].start, slices[part].stop) for part in HEADS[head]])
+
+
+class FacePath(nn.Module):
+    """A face trunk as the part of a generator that makes the face: one corpus, the generator's speakers, ARKit weights.
+
+    Args:
+        config: of the trunk whose sizes it has.
+        num_speakers: of the generator.
+    """
+
+    def __init__(self, config: FaceConfig, num_speakers: int) -> None:
+        super().__init__()
+        self.trunk = FaceTrunk(replace(config, heads=["arkit"], num_corpora=1, num_speakers=num_speakers))
+
+    def forward(self, waveform: Tensor, speaker: Tensor, *, num_frames: int, fps: float, sample_rate: int) -> Tensor:
+        """(B, S) and index (B,) -> (B, T, 51) z-scores, T = `num_frames`."""
+        output = self.trunk(
+            waveform,
+            torch.zeros_like(speaker),
+            1 + speaker,  # behind the neutral one
+            num_frames=num_frames,
+            fps=fps,
+            sample_rate=sample_rate,
+        )
+        return output.heads["arkit"]
+
+    def denormalise(self, values: Tensor) -> Tensor:
+        """Z-scores (B, T, 51) as ARKit weights."""
+        columns = head_columns("arkit").to(values.device)
+        return values * self.trunk.corpus_std[0, columns] + self.trunk.corpus_mean[0, columns]
 
 
 class _TrunkBlock(nn.Module):

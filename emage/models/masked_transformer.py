@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from emage.config import MaskedTransformerConfig
 from emage.errors import InputError
 from emage.models.attention import TransformerLayer
+from emage.models.face import FacePath
 from emage.models.speech import ConvLayer, SpeechEncoder, frames_to_steps
 from emage.models.tokenizer import MotionTokenizer
 
@@ -32,9 +33,11 @@ class MaskedTransformerOutput:
 
     Attributes:
         logits: by part, (B, N, Q, K) float32; level q given the true levels below it.
+        face: (B, T, 51) z-scores float32 of a face trunk, or None where the face is codes, or not made.
     """
 
     logits: dict[str, Tensor]
+    face: Tensor | None = None
 
 
 class MaskedGestureTransformer(nn.Module):
@@ -45,7 +48,8 @@ class MaskedGestureTransformer(nn.Module):
 
     Attributes:
         tokenizer: motion and face <-> codes; it is never trained here.
-        parts: the parts that are generated.
+        parts: the parts that are generated as codes.
+        face_path: the face trunk that makes the face, if no code does.
 
     Raises:
         InputError: no tokenizers, or tokenizers of another layout.
@@ -64,6 +68,8 @@ class MaskedGestureTransformer(nn.Module):
             raise InputError(
                 f"model.layout: got {config.layout}, but the tokenizers are of {self.tokenizer.layout.name}; give one layout"
             )
+        trunk = config.face_trunk_config
+        self.face_path = None if trunk is None else FacePath(trunk, config.num_speakers)
         self.speech = SpeechEncoder(config, self.tokenizer.downsample)
         self.hints = HintEncoder(config, self.tokenizer)
         self.speech_layers = _layers(config.speech_layers, config)
@@ -120,7 +126,17 @@ class MaskedGestureTransformer(nn.Module):
         """
         condition = self.condition(speech, given, hints, hint_given, fps=fps, sample_rate=sample_rate)
         states = self.states(condition, self.tokenizer.lookup(shown), known)
-        return MaskedTransformerOutput({part: self.heads[part](states[part], codes[part]) for part in self.parts})
+        logits = {part: self.heads[part](states[part], codes[part]) for part in self.parts}
+        return MaskedTransformerOutput(logits, self.face(speech, fps=fps, sample_rate=sample_rate))
+
+    def face(self, speech: dict[str, Tensor], *, fps: float, sample_rate: int) -> Tensor | None:
+        """What the face trunk makes of the sound, (B, T, 51) z-scores; None without one."""
+        if self.face_path is None:
+            return None
+        num_frames = speech["words"].shape[1]
+        return self.face_path(
+            speech["waveform"], speech["speaker"], num_frames=num_frames, fps=fps, sample_rate=sample_rate
+        )
 
     def condition(
         self,

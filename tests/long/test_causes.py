@@ -7,13 +7,18 @@ import importlib.util
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from ablation_plan import MASKED, Plan
 from ablation_steps import Journal, Runner, claim
+from cause_recordings import read_recordings
 from causes import measure_causes
 
 from dataloaders.corpus import Corpus
-from emage.generation import load_pretrained
+from emage.decoding import CodeDecoder, plan_windows
+from emage.export import performance_to_bvh
+from emage.generation import Generator, load_pretrained
+from emage.metrics.seams import velocity_jumps
 
 pytestmark = [
     pytest.mark.long,
@@ -26,8 +31,8 @@ CONFIG = Path("configs/demo/masked_transformer.yaml")
 
 
 @pytest.fixture(scope="module")
-def rows(tmp_path_factory) -> dict[str, Any]:
-    """Corpus, tokenizers and transformer of the demo, trained as `make demo` does; the rows of all causes."""
+def trained(tmp_path_factory) -> tuple[Generator, Corpus]:
+    """Corpus, tokenizers and transformer of the demo, trained as `make demo` does."""
     out = tmp_path_factory.mktemp("causes")
     data = (f"data.root={out / 'corpus'}", f"data.cache_dir={out / 'cache'}")
     plan = Plan(CONFIG, out, seeds=(0,), overrides=data)
@@ -36,8 +41,14 @@ def rows(tmp_path_factory) -> dict[str, Any]:
         runner = Runner(out, Journal(out, {}, "test"), lock)
         for steps in [*plan.prepare(), [plan.masked(0, config.optim.max_steps)]]:
             runner.run(steps)
-    generator = load_pretrained(out / MASKED / "seed_0" / "best")
-    return measure_causes(generator, Corpus.open(config), options=config.generation)
+    return load_pretrained(out / MASKED / "seed_0" / "best"), Corpus.open(config)
+
+
+@pytest.fixture(scope="module")
+def rows(trained) -> dict[str, Any]:
+    """The rows of all causes."""
+    generator, corpus = trained
+    return measure_causes(generator, corpus, options=corpus.config.generation)
 
 
 def test_strokes_meet_the_stresses(rows):
@@ -105,3 +116,25 @@ def test_a_given_arm_comes_back_and_joins_smoothly(rows):
     # Within the 99th percentile of real motion, as far as the model's own motion is: the border adds nothing.
     assert found["within"] >= 0.9
     assert found["within"] >= found["elsewhere_within"] - 0.03
+
+
+def test_where_windows_meet_long_motion_jumps_no_more_than_within_them(trained):
+    generator, corpus = trained
+    options, data = generator.bundle.config.generation, generator.bundle.config.data
+    decoder = CodeDecoder(
+        generator.model, options, window_frames=data.window_frames, fps=data.fps, sample_rate=data.sample_rate
+    )
+    recordings, at_border, inside = read_recordings(corpus, "test", None), [], []
+    for speaker in generator.bundle.speakers.labels:
+        speech = [recording.waveform for recording in recordings if recording.speaker == speaker]
+        made = generator.generate(np.concatenate(speech), generator.sample_rate, speaker=speaker)
+        spans = plan_windows(-(-made.num_frames // decoder.downsample), decoder.window, options.context)
+        borders = np.array([span.first * decoder.downsample for span in spans[1:]])
+        assert len(borders) >= 20
+        jumps = velocity_jumps(performance_to_bvh(made).positions().numpy(), made.fps)
+        is_border = np.isin(np.arange(len(jumps)), [borders - 1, borders])
+        at_border.append(jumps[is_border])
+        inside.append(jumps[~is_border])
+    at_border, inside = np.concatenate(at_border), np.concatenate(inside)
+    assert at_border.mean() <= 1.15 * inside.mean()
+    assert (at_border > np.percentile(inside, 95)).mean() <= 0.08  # 0.05, were there no borders

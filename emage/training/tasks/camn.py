@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from emage import losses
 from emage.config import Config
 from emage.errors import InputError
+from emage.face_trunk import start_face_path
 from emage.models.camn import CaMN
 from emage.training.protocols import TrainingCorpus
 from emage.training.tasks.normalised import normalised
@@ -27,10 +28,15 @@ class CaMNTask:
             )
         self.config = config
         self.statistics = corpus.statistics
+        self.speakers = corpus.speakers
 
     def build_model(self) -> nn.Module:
-        """A fresh network."""
-        return CaMN(self.config.model)
+        """A fresh network, whose face path begins as a trained face trunk if the config names one."""
+        options = self.config.model
+        model = CaMN(options)
+        if options.face_trunk:
+            start_face_path(model.face_path, options.face_trunk, self.speakers, self.statistics)
+        return model
 
     def train_step(self, model: nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
         """Loss and its parts."""

@@ -9,7 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from emage import losses
 from emage.config import Config
+from emage.face_trunk import start_face_path
 from emage.models.masked_transformer import MaskedGestureTransformer
 from emage.models.tokenizer import MotionTokenizer
 from emage.motion.part_kinematics import bone_table
@@ -18,14 +20,18 @@ from emage.tokenizers import load_tokenizer
 from emage.training.augmentation import SoundAugmentation
 from emage.training.masking import Shown, WindowMasks
 from emage.training.protocols import TrainingCorpus
+from emage.training.tasks.normalised import normalised
 from emage.word_vectors import start_words
+
+FACE_HUBER_BETA = 0.1
 
 
 class MaskedTransformerTask:
-    """Cross-entropy of the codes that are hidden."""
+    """Cross-entropy of the codes that are hidden; a face that a trunk makes is compared with the real one."""
 
     def __init__(self, config: Config, corpus: TrainingCorpus):
         self.config = config
+        self.statistics, self.speakers = corpus.statistics, corpus.speakers
         self.bones_cm = bone_table(corpus.skeletons, corpus.speakers)
         self.vocabulary = vocabulary = corpus.vocabulary
         self.word_buckets = torch.arange(config.model.num_words + config.model.word_buckets)
@@ -43,6 +49,8 @@ class MaskedTransformerTask:
         options = self.config.model
         model = MaskedGestureTransformer(options)
         model.tokenizer.load_state_dict(load_tokenizer(options.tokenizers).tokenizer.state_dict())
+        if options.face_trunk:
+            start_face_path(model.face_path, options.face_trunk, self.speakers, self.statistics)
         if options.word_vectors:
             start_words(model.speech.words.embedding, self.vocabulary, options.word_vectors)
         self.adopt(model)
@@ -96,7 +104,16 @@ class MaskedTransformerTask:
             share = hidden.mean().clamp(min=1e-6)
             right = (logits.detach()[:, :, 0].argmax(dim=-1) == codes[part][..., 0]) * hidden
             parts |= {part: loss / share, f"{part}_right": right.mean() / share}
+        if output.face is not None:
+            parts["face"] = self.face_loss(output.face, batch)
+            total = total + config.loss.face * parts["face"]
         return total, parts
+
+    def face_loss(self, face: Tensor, batch: dict[str, Tensor]) -> Tensor:
+        """Of the face that a trunk made, (B, T, 51) z-scores: Huber loss, and L1 on its steps."""
+        target = normalised(self.statistics, batch, "face", layout="arkit_51")
+        valid = batch["face_valid"]
+        return losses.huber(face, target, beta=FACE_HUBER_BETA, mask=valid) + losses.velocity(face, target, mask=valid)
 
     @staticmethod
     def with_noise(codes: dict[str, Tensor], shown: Shown) -> dict[str, Tensor]:
