@@ -7,10 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from cause_measures import hand_speed_cm_s
+from speech_following import Listener, summarise
 
 import emage
+from emage.audio import read_audio
 from emage.checkpoint import FILES
 from emage.errors import InputError
+from emage.export import performance_to_bvh
 from emage.generation import Generator
 from emage.motion.layout import ARKIT_51
 from emage.pretrained import DEFAULT_NAME, FOLDER, pretrained_folder, pretrained_names
@@ -89,3 +93,38 @@ def test_a_seed_gives_the_same_again_and_another_one_another(generator):
     assert torch.equal(one.motion, again.motion)
     assert torch.equal(one.face, again.face)
     assert not torch.equal(one.motion, other.motion)
+
+
+def liveliness(generator: Generator, sound: np.ndarray) -> tuple[float, float]:
+    """Mean speed of the hands against the chest (cm/s) and spread of jawOpen, over two seeds."""
+    rows = []
+    for seed in (0, 1):
+        performance = generator.generate(sound, RATE, seed=seed)
+        body = performance_to_bvh(performance)
+        speed = hand_speed_cm_s(body.positions().numpy(), body.names, performance.fps)
+        rows.append((speed.mean(), float(performance.face[:, ARKIT_51.index("jawOpen")].std())))
+    return tuple(np.mean(rows, axis=0))
+
+
+def test_it_moves_to_real_speech_and_idles_in_silence_and_noise(generator, beat_sample):
+    speech = read_audio(next(beat_sample.rglob("*.wav")), RATE)[: 12 * RATE]
+    hands, jaw = liveliness(generator, speech)
+    assert hands > 20
+    assert jaw > 0.1
+    quiet = liveliness(generator, 0.1 * speech)
+    assert 0.6 * hands < quiet[0] < 1.6 * hands  # how loud it was recorded does not matter
+    for sound in (np.zeros(12 * RATE, np.float32), noise(12.0, 0.01), noise(12.0, 0.1)):
+        idle = liveliness(generator, sound)
+        assert idle[0] < 0.6 * hands
+        assert idle[1] < 0.3 * jaw
+
+
+def test_strokes_and_mouth_follow_real_speech(generator, beat_sample):
+    """A few seeds of what tools/evaluate_pretrained.py measures with many."""
+    speech = read_audio(next(beat_sample.rglob("*.wav")), RATE)
+    listener = Listener(speech, RATE, generator.fps, num_shifts=8)
+    rows = [listener.scores(generator.generate(speech, RATE, seed=seed)) for seed in range(4)]
+    for measure, least in (("beats", 0.005), ("jaw", 0.3)):
+        found = summarise(np.stack([row[measure] for row in rows]))
+        assert found.matched > found.highest_shifted
+        assert found.excess > least
