@@ -1,14 +1,19 @@
 # make demo       corpus, cache, training, generation and numbers, on this machine (10 minutes after the install)
 # make test       the tests of an ordinary machine        make test-long  those that train models
+# make pretrained   trains the model inside the package again (emage/pretrained; README says how long)
 # make lint       ruff                                    make install    only .venv
 PYTHON ?= python3
 PY := .venv/bin/python
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test test-long lint style install clean
+.PHONY: demo pretrained test test-long lint style install clean
 
 demo: install
 	$(PY) tools/make_demo.py
+
+pretrained: install
+	$(PY) tools/make_pretrained.py
+	$(PY) tools/evaluate_pretrained.py
 
 test: install
 	$(PY) -m pytest -n 2

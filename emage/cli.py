@@ -21,7 +21,7 @@ from emage.singinghead_suite.command import add_singinghead_parser
 from emage.tokenizers import planned_tokenizers
 
 EXAMPLES = """examples:
-  emage generate speech.wav --checkpoint runs/demo/masked_transformer/best --out out
+  emage generate speech.wav --out out
   emage view out/speech.bvh --audio speech.wav
   emage info configs/beat/camn.yaml
   emage info runs/demo/camn/best

@@ -20,6 +20,7 @@ from emage.motion.skeleton import BEAT_JOINTS, Skeleton
 from emage.motion.splice import column_mask, splice_channels, splice_motion
 
 NUM_CHANNELS = len(ARKIT_51)
+GIVEN_PARTS = ("upper", "hands", "lower", "all")  # what `Given.stretch` takes beside joints
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,7 +114,7 @@ def joint_places(name: str, layout: Layout) -> list[int]:
     Raises:
         InputError: neither a joint of the layout nor a part of the body.
     """
-    if name in ("upper", "hands", "lower", "all"):
+    if name in GIVEN_PARTS:
         held = set(part_joints(name))
         places = [place for place, joint in enumerate(layout.joints) if joint in held]
         return [*places, layout.num_joints] if ROOT in held and layout.has_translation else places

@@ -191,6 +191,7 @@ class MaskedTransformerConfig:
     hint_share: float = 0.3  # of training windows in which motion or face is partly given
     mirror_share: float = 0.0  # of training windows seen in a mirror, each person as a twin of the other hand
     code_noise: float = 0.1  # of the codes that a training window shows are those of another step
+    audio_augmentation: float = 0.0  # share of training windows heard through another room, microphone and level
 
     def __post_init__(self) -> None:
         _check_sizes(
@@ -205,6 +206,7 @@ class MaskedTransformerConfig:
         share("model.hint_share", self.hint_share)
         share("model.code_noise", self.code_noise)
         share("model.mirror_share", self.mirror_share)
+        share("model.audio_augmentation", self.audio_augmentation)
         choice("model.audio_encoder", self.audio_encoder, ("mel_onset", "log_mel", "waveform", "pretrained"))
         if self.audio_encoder == "pretrained" and not self.audio_model:
             raise InputError("model.audio_model: not set; audio_encoder=pretrained needs the folder of a speech model")

@@ -24,6 +24,7 @@ from emage.models.speech import INPUTS
 from emage.motion.layout import get_layout
 from emage.motion.resample import frame_count
 from emage.performance import Performance
+from emage.pretrained import DEFAULT_NAME, pretrained_folder, pretrained_names
 from emage.text import Word, word_indices
 from emage.vocabulary import PAD, Vocabulary
 
@@ -290,10 +291,18 @@ def checkpoint_in(folder: str | Path) -> Path:
     return folder
 
 
-def load_pretrained(folder: str | Path, device: str | torch.device = "cpu") -> Generator:
-    """Loads a trained generator from its checkpoint folder; nothing else is needed.
+def load_pretrained(folder: str | Path | None = None, device: str | torch.device = "cpu") -> Generator:
+    """Loads a trained generator; nothing but its folder is needed.
+
+    Args:
+        folder: of a checkpoint, or the name of a model inside the package (emage.pretrained); None: its default model.
+        device: where the network runs.
 
     Raises:
         InputError: no checkpoint there, or one of a model that does not generate.
     """
+    if folder is None:
+        folder = pretrained_folder(DEFAULT_NAME)
+    elif str(folder) in pretrained_names() and not Path(folder).is_dir():  # a folder of one's own goes first
+        folder = pretrained_folder(str(folder))
     return Generator(load_bundle(checkpoint_in(folder)), device)

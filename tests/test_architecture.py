@@ -35,6 +35,8 @@ FLOORS = {
     "emage.completion": 3,
     "emage.decoding": 3,
     "emage.generation": 3,
+    "emage.kept_motion": 3,
+    "emage.pretrained": 3,
     "emage.face_prediction": 3,
     "emage.export": 3,
     "emage.viewer": 3,

@@ -25,7 +25,8 @@ def flat(node: dict, prefix: str = "") -> dict:
 
 def with_bases(path: Path):
     node = OmegaConf.load(path)
-    bases = [with_bases(path.parent / base) for base in [node.pop("bases", [])] if base]
+    bases = node.pop("bases", [])
+    bases = [with_bases(path.parent / base) for base in ([bases] if isinstance(bases, str) else bases)]
     return OmegaConf.merge(*bases, node)
 
 

@@ -37,11 +37,18 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--seconds", type=float, default=defaults.seconds, help="length of each (default %(default)s)")
     parser.add_argument("--seed", type=int, default=defaults.seed, help="default %(default)s")
     parser.add_argument(
+        "--pauses",
+        type=float,
+        default=defaults.pauses,
+        metavar="SHARE",
+        help="of the sentences behind which the speaker is silent for seconds; beat layout (default %(default)s)",
+    )
+    parser.add_argument(
         "--processes", type=int, default=DEFAULT_PROCESSES, help="does not change the result (default %(default)s)"
     )
     args = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    arguments = CorpusArguments(args.speakers, args.recordings, args.seconds, args.seed)
+    arguments = CorpusArguments(args.speakers, args.recordings, args.seconds, args.seed, args.pauses)
     report = make_corpus(args.out, arguments, layout=args.layout, num_processes=args.processes)
     print(f"{args.out}: {report.made} recordings made, {report.found} found, {report.seconds:.1f} s")
     return 0

@@ -142,7 +142,7 @@ def run_step(name: str, command: list[str], *, log: Path | None = None) -> float
     if code:
         said = "" if log is None else ": " + (log.read_text(encoding="utf-8").strip().splitlines() or [""])[-1]
         raise InputError(
-            f"demo: the step {name!r} ended with exit code {code}{said}; mend it, then start the demo again"
+            f"the step {name!r} ended with exit code {code}{said}; mend it, then start the same command again"
         )
     print(f"== {name}: {seconds:.1f} s", flush=True)
     return seconds

@@ -33,7 +33,7 @@ from dataloaders.corpora.synthetic_face import FACE_FPS, Face, make_face
 from dataloaders.corpora.synthetic_files import write_emotion_csv, write_semantic_txt, write_textgrid, write_wav
 from dataloaders.corpora.synthetic_motion import Movements, make_motion
 from dataloaders.corpora.synthetic_plan import CorpusArguments, RecordingPlan, plan_recordings
-from dataloaders.corpora.synthetic_speech import Speech, draw_voice, find_espeak, speak_script
+from dataloaders.corpora.synthetic_speech import Speech, draw_pauses, draw_voice, find_espeak, speak_script
 from dataloaders.corpora.synthetic_text import ScriptWord, write_script
 from emage.errors import InputError
 from emage.motion.arkit import write_arkit_json
@@ -89,7 +89,11 @@ def make_recording(plan: RecordingPlan, script: list[ScriptWord] | None = None) 
     """
     script = make_script(plan) if script is None else script
     speech = speak_script(
-        script, draw_voice(plan.random("voice")), stress_rng=plan.random("stress"), seconds=plan.seconds
+        script,
+        draw_voice(plan.random("voice")),
+        stress_rng=plan.random("stress"),
+        seconds=plan.seconds,
+        pauses_s=draw_pauses(plan.random("pauses"), script, plan.pauses),
     )
     return MadeRecording(speech, make_motion(plan, speech), make_face(plan, speech))
 
@@ -126,6 +130,8 @@ def make_corpus(
     start_s = time.monotonic()
     if num_processes < 1:
         raise InputError(f"--processes: got {num_processes}; at least one is needed")
+    if arguments.pauses and layout != "beat":
+        raise InputError(f"--pauses: got {arguments.pauses:g}; only the beat layout has pauses, leave it out")
     out = Path(out)
     plans = plan_recordings(arguments) if layout == "beat" else synthetic_faces.face_plans(layout, arguments)
     find_espeak()
@@ -181,6 +187,8 @@ def _make_one(job: Job) -> str:
 def _claim_folder(out: Path, arguments: CorpusArguments, layout: str) -> None:
     """Notes the arguments in a new folder; in an old one they must be the same."""
     wanted = {"rules_version": RULES_VERSION, **dataclasses.asdict(arguments)}
+    if not arguments.pauses:
+        del wanted["pauses"]  # so that corpora from before there were any still count
     if layout != "beat":
         wanted["layout"] = layout
     path = out / ARGUMENTS_FILE

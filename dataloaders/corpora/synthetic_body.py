@@ -61,6 +61,7 @@ _LIMBS: dict[str, tuple[str, tuple[float, float, float]]] = {
 }
 _TOE_HEIGHT_CM = 1.5  # of the toe joints above the floor
 _KNEES = 0.992  # distance from hip to ankle of the mean stance, as a share of the straight leg: knees a little bent
+_LOWERED_CM = 0.5
 _FOOT_YAW_DEG = 9.0
 
 
@@ -83,6 +84,17 @@ def standing_height_cm(skeleton: Skeleton) -> float:
     return float(_KNEES * leg - offset[skeleton.index("LeftUpLeg"), 1] + _ankle_height_cm(skeleton))
 
 
+def within_reach(skeleton: Skeleton, hips_cm: np.ndarray, *, hips_deg: np.ndarray) -> np.ndarray:
+    """The place of the hips (T, 3), lower throughout where somebody sways so far that straight legs would not reach the floor."""
+    leg_cm = float(skeleton.offsets_cm[skeleton.indices(["LeftLeg", "LeftFoot"]), 1].abs().sum())
+    hips = euler_to_matrix(torch.from_numpy(hips_deg), "XYZ").numpy()
+    while (
+        max(np.linalg.norm(_reach(skeleton, side, hips_cm, hips), axis=1).max() for side in ("Right", "Left")) > leg_cm
+    ):
+        hips_cm = hips_cm - [0.0, _LOWERED_CM, 0.0]
+    return hips_cm
+
+
 def plant_feet(skeleton: Skeleton, hips_cm: np.ndarray, *, hips_deg: np.ndarray) -> dict[str, np.ndarray]:
     """Turns the legs so that both feet stay where they stand.
 
@@ -97,13 +109,8 @@ def plant_feet(skeleton: Skeleton, hips_cm: np.ndarray, *, hips_deg: np.ndarray)
     hips = euler_to_matrix(torch.from_numpy(hips_deg), "XYZ").numpy()  # (T, 3, 3)
     angles: dict[str, np.ndarray] = {}
     for side, sign in (("Right", -1.0), ("Left", 1.0)):
-        hip_offset, shin, foot = (
-            skeleton.offsets_cm[skeleton.index(side + name)].numpy() for name in ("UpLeg", "Leg", "Foot")
-        )
-        ankle = np.array([hip_offset[0] * 1.15, _ankle_height_cm(skeleton), hip_offset[2] - 1.0])
-        reach = (
-            np.einsum("tji,tj->ti", hips, ankle - hips_cm) - hip_offset
-        )  # from hip to ankle in the frame of the hips
+        shin, foot = (skeleton.offsets_cm[skeleton.index(side + name)].numpy() for name in ("Leg", "Foot"))
+        reach = _reach(skeleton, side, hips_cm, hips)
         thigh_deg, knee_deg = _two_bones(reach, thigh_cm=abs(shin[1]), shin_cm=abs(foot[1]))
         leg = _matrix(thigh_deg) @ _matrix(knee_deg)
         level = _matrix(np.array([0.0, sign * _FOOT_YAW_DEG, 0.0]))
@@ -111,6 +118,13 @@ def plant_feet(skeleton: Skeleton, hips_cm: np.ndarray, *, hips_deg: np.ndarray)
         angles |= {f"{side}UpLeg": thigh_deg, f"{side}Leg": knee_deg}
         angles[f"{side}Foot"] = matrix_to_euler(torch.from_numpy(foot_matrix), "XYZ").numpy()
     return angles
+
+
+def _reach(skeleton: Skeleton, side: str, hips_cm: np.ndarray, hips: np.ndarray) -> np.ndarray:
+    """From hip to ankle in the frame of the hips, (T, 3); `hips` are their rotations (T, 3, 3)."""
+    hip_offset = skeleton.offsets_cm[skeleton.index(f"{side}UpLeg")].numpy()
+    ankle = np.array([hip_offset[0] * 1.15, _ankle_height_cm(skeleton), hip_offset[2] - 1.0])
+    return np.einsum("tji,tj->ti", hips, ankle - hips_cm) - hip_offset
 
 
 def _two_bones(reach: np.ndarray, *, thigh_cm: float, shin_cm: float) -> tuple[np.ndarray, np.ndarray]:

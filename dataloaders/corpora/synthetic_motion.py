@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from dataloaders.corpora.synthetic_body import make_skeleton, plant_feet, standing_height_cm
+from dataloaders.corpora.synthetic_body import make_skeleton, plant_feet, standing_height_cm, within_reach
 from dataloaders.corpora.synthetic_causes import CauseEvent, Movement
 from dataloaders.corpora.synthetic_curves import SmoothNoise, bump
 from dataloaders.corpora.synthetic_gestures import SIDES, arm_tracks
@@ -50,6 +50,7 @@ def make_motion(plan: RecordingPlan, speech: Speech) -> Movements:
     skeleton = make_skeleton(style.stature)
     angles: dict[str, np.ndarray] = {}
     hips_cm, hips_deg = _hips(noise, style, emotion=emotion, height_cm=standing_height_cm(skeleton))
+    hips_cm = within_reach(skeleton, hips_cm, hips_deg=hips_deg)
     angles["Hips"] = hips_deg
     angles |= _trunk(noise, hips_deg, poses=arms.poses, emotion=emotion)
     nods = [speech.phones[i].middle_s for i in speech.loud]

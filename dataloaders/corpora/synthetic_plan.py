@@ -58,8 +58,10 @@ class CorpusArguments:
     num_recordings: int = 160
     seconds: float = 12.0
     seed: int = 0
+    pauses: float = 0.0  # share of the sentences behind which the speaker is silent for seconds
 
     def __post_init__(self) -> None:
+        _in_range("--pauses", self.pauses, 0, 1)
         _in_range("--speakers", self.num_speakers, 1, len(SPEAKER_NAMES))
         _in_range("--recordings", self.num_recordings, 1, self.num_speakers * MAX_TAKES)
         _in_range("--seconds", self.seconds, MIN_SECONDS, MAX_SECONDS)
@@ -84,6 +86,7 @@ class RecordingPlan:
     emotion: int
     seconds: float
     seed: int
+    pauses: float = 0.0
 
     @property
     def id(self) -> str:
@@ -104,7 +107,7 @@ def plan_recordings(arguments: CorpusArguments) -> list[RecordingPlan]:
         label = labels[number % len(labels)]
         take = takes[label][number // len(labels)]
         emotion = emotion_from_take(take, is_conversation=False)
-        plans.append(RecordingPlan(number, label, take, emotion, arguments.seconds, arguments.seed))
+        plans.append(RecordingPlan(number, label, take, emotion, arguments.seconds, arguments.seed, arguments.pauses))
     return plans
 
 

@@ -10,7 +10,7 @@ import json
 import math
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +27,7 @@ LOUD_GAIN = 2.8  # 9 dB
 RAMP_S = 0.04
 MIN_STRESS_GAP_S = 1.0  # between two loud syllables: a stroke needs its preparation
 LOUD_SHARE = 0.6  # a coin for each stressed syllable beyond that gap
+PAUSE_S = (1.0, 5.0)  # of a speaker who pauses behind a sentence
 SLOT_GAP_S = 1.15  # no loud syllable this close to a keyword or its twin
 PRIMARY_STRESS = "\u02c8"
 _STRESS_MARKS = PRIMARY_STRESS + "\u02cc"
@@ -88,7 +89,21 @@ def draw_voice(rng: np.random.Generator) -> Voice:
     return Voice(VOICES[int(rng.integers(len(VOICES)))], int(rng.integers(155, 186)), int(rng.integers(35, 66)))
 
 
-def speak_script(script: list[ScriptWord], voice: Voice, *, stress_rng: np.random.Generator, seconds: float) -> Speech:
+def draw_pauses(rng: np.random.Generator, script: list[ScriptWord], share: float) -> np.ndarray:
+    """Seconds of silence behind each word, (words,): behind a share of the sentences, else 0."""
+    ends = np.array([word.text.endswith(".") for word in script])
+    paused = ends & (rng.random(len(script)) < share)
+    return np.where(paused, rng.uniform(*PAUSE_S, len(script)), 0.0)
+
+
+def speak_script(
+    script: list[ScriptWord],
+    voice: Voice,
+    *,
+    stress_rng: np.random.Generator,
+    seconds: float,
+    pauses_s: np.ndarray | None = None,
+) -> Speech:
     """Speaks a script for so many seconds.
 
     Args:
@@ -96,6 +111,7 @@ def speak_script(script: list[ScriptWord], voice: Voice, *, stress_rng: np.rando
         voice: how it sounds.
         stress_rng: decides which stressed syllables are loud.
         seconds: length of the result.
+        pauses_s: (words,) silence behind each word, see `draw_pauses`; None: as espeak-ng speaks.
 
     Raises:
         InputError: espeak-ng is not installed or fails.
@@ -103,6 +119,8 @@ def speak_script(script: list[ScriptWord], voice: Voice, *, stress_rng: np.rando
     header, pcm = _run_espeak(script_text(script), voice)
     waveform = soxr.resample(pcm.astype(np.float32) / 32768, header["sample_rate"], SAMPLE_RATE)
     words, phones = _align(script, header)
+    if pauses_s is not None and pauses_s.any():
+        waveform, words, phones = _with_pauses(waveform, words, phones, pauses_s)
     words = [word for word in words if word.end_s <= seconds - TAIL_S]
     phones = [phone for phone in phones if phone.word < len(words)]
     waveform = _cut(waveform, phones[-1].end_s if phones else 0.0, seconds)
@@ -163,6 +181,28 @@ def _align(script: list[ScriptWord], header: dict) -> tuple[list[SpokenWord], li
         assert own, f"espeak-ng gave no phone for {script_word.text!r}"
         words.append(SpokenWord(script_word, own[0].start_s, own[-1].end_s))
     return words, phones
+
+
+def _with_pauses(
+    waveform: np.ndarray, words: list[SpokenWord], phones: list[SpokenPhone], pauses_s: np.ndarray
+) -> tuple[np.ndarray, list[SpokenWord], list[SpokenPhone]]:
+    """Silence put in half way between a word and the next one; all that comes later moves."""
+    pauses = np.round(pauses_s * SAMPLE_RATE).astype(int)
+    pieces, start = [], 0
+    for place in np.flatnonzero(pauses[:-1]):
+        cut = round(((words[place].end_s + words[place + 1].start_s) / 2 - LEAD_S) * SAMPLE_RATE)
+        pieces += [waveform[start:cut], np.zeros(pauses[place], dtype=waveform.dtype)]
+        start = cut
+    later_s = np.concatenate([[0], np.cumsum(pauses[:-1])]) / SAMPLE_RATE  # (words,)
+    moved_words = [
+        replace(word, start_s=word.start_s + shift, end_s=word.end_s + shift)
+        for word, shift in zip(words, later_s.tolist(), strict=True)
+    ]
+    moved_phones = [
+        replace(phone, start_s=phone.start_s + later_s[phone.word], end_s=phone.end_s + later_s[phone.word])
+        for phone in phones
+    ]
+    return np.concatenate([*pieces, waveform[start:]]), moved_words, moved_phones
 
 
 def _cut(waveform: np.ndarray, end_s: float, seconds: float) -> np.ndarray:

@@ -3,6 +3,7 @@
 import argparse
 import dataclasses
 import logging
+import re
 import sys
 import time
 from pathlib import Path
@@ -11,20 +12,25 @@ from typing import Any
 import numpy as np
 
 from emage.audio import SAMPLE_RATE, read_audio
+from emage.completion import GIVEN_PARTS
 from emage.emotions import EMOTIONS, emotion_labels
 from emage.errors import InputError
 from emage.generation import Generator, load_pretrained
+from emage.kept_motion import KeptMotion, read_kept
 from emage.motion.resample import frame_count
 from emage.result_files import DEFAULT_FORMATS, ENDINGS, FACE_ONLY, Result, save_result
 from emage.words import TimedWord, align_text, read_words, spoken
 from emage.words.alignment import text_or_file
 
 RATES = (15, 30, 60)
+_SPAN = re.compile(r"\s*(\d+\.?\d*|\.\d+)\s*-\s*(\d+\.?\d*|\.\d+)\s*")
 DECODING = ("steps", "temperature", "guidance")  # options of models that draw
 EXAMPLES = """examples:
-  emage generate speech.wav --checkpoint runs/demo/masked_transformer/best --out out
-  emage generate speech.mp3 --checkpoint runs/demo/masked_transformer/best --text "what is said" --fps 30
-  emage generate speech.wav --checkpoint runs/demo/masked_transformer/best --words whisper.json --emotion moods.csv --mp4
+  emage generate speech.wav
+  emage generate speech.mp3 --text "what is said" --fps 30 --out out
+  emage generate speech.wav --words whisper.json --emotion moods.csv --mp4
+  emage generate speech.wav --keep out/speech.bvh --keep-parts RightArm,RightForeArm,RightHand --keep-time 2-5 --seed 1
+  emage generate speech.wav --checkpoint runs/demo/masked_transformer/best
 
 writes out/<stem>.bvh .json .csv .npz .words.json .html; what each is good for: docs/using_results.md
 an emotion timeline holds rows of start_s,end_s,emotion
@@ -42,10 +48,12 @@ def add_generate_parser(commands: Any) -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("audio", type=Path, metavar="AUDIO", help="wav, flac, mp3, ogg or opus, any rate and length")
-    parser.add_argument("--checkpoint", type=Path, required=True, metavar="DIR", help="folder of a trained generator")
+    known = "folder of a trained generator (the model inside the package)"
+    parser.add_argument("--checkpoint", type=Path, metavar="DIR", help=known)
     parser.add_argument("--out", type=Path, default=Path("out"), metavar="DIR", help="folder of the results (out)")
     _add_words(parser)
     _add_person(parser)
+    _add_keeping(parser)
     _add_files(parser)
     parser.set_defaults(run=run_generate)
     return parser
@@ -78,6 +86,16 @@ def _add_person(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--device", default="cpu", help="where the network runs, e.g. cuda (cpu)")
 
 
+def _add_keeping(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("editing", "some of an older motion stays as it is, the rest is made around it")
+    group.add_argument(
+        "--keep", type=Path, metavar="FILE", help="a BVH, e.g. of an earlier take; it begins with the sound"
+    )
+    parts = f"comma separated joints, or parts: {', '.join(GIVEN_PARTS)} (all)"
+    group.add_argument("--keep-parts", metavar="LIST", help=parts)
+    group.add_argument("--keep-time", metavar="A-B", help="seconds, e.g. 2-5 (as long as file and sound last)")
+
+
 def _add_files(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("files")
     known = f"comma separated, of {', '.join(ENDINGS)} ({','.join(DEFAULT_FORMATS)})"
@@ -102,6 +120,7 @@ def run_generate(arguments: argparse.Namespace) -> int:
         raise InputError(f"--samples: got {arguments.samples}; it must be at least 1")
     waveform = read_audio(arguments.audio, SAMPLE_RATE)
     generator = load_pretrained(arguments.checkpoint, arguments.device)
+    kept = find_kept(arguments, generator, len(waveform) / SAMPLE_RATE)
     words = find_words(arguments, waveform)
     takes = _takes(generator, arguments)
     bvh = {
@@ -112,7 +131,7 @@ def run_generate(arguments: argparse.Namespace) -> int:
     }
     paths: list[Path] = []
     for take, options in enumerate(takes, 1):
-        performance = _generate(generator, arguments, waveform, words, options)
+        performance = _generate(generator, arguments, waveform, words, options, kept)
         if performance.face is None and set(formats) & set(FACE_ONLY):
             logger.info("this model makes no face: %s are left out", " and ".join(FACE_ONLY))
         stem = arguments.audio.stem + (f"_{take}" if len(takes) > 1 else "")
@@ -141,6 +160,31 @@ def find_words(arguments: argparse.Namespace, waveform: np.ndarray) -> list[Time
     return alignment.words
 
 
+def find_kept(arguments: argparse.Namespace, generator: Generator, duration_s: float) -> KeptMotion | None:
+    """The motion of --keep; None without."""
+    if arguments.keep is None:
+        alone = [option for option in ("keep_parts", "keep_time") if getattr(arguments, option) is not None]
+        if alone:
+            raise InputError(f"--{alone[0].replace('_', '-')}: of which motion? give its BVH with --keep FILE")
+        return None
+    if generator.completer is None:
+        name = generator.bundle.config.model.name
+        raise InputError(f"--keep: {name} cannot complete given motion; give a checkpoint of a masked_transformer")
+    span_s = None
+    if arguments.keep_time is not None:
+        found = _SPAN.fullmatch(arguments.keep_time)
+        if found is None:
+            raise InputError(f"--keep-time: got {arguments.keep_time!r}; expected two times in seconds, e.g. 2-5")
+        span_s = float(found[1]), float(found[2])
+    parts = ("all",)
+    if arguments.keep_parts is not None:
+        parts = tuple(name.strip() for name in arguments.keep_parts.split(",") if name.strip())
+    bundle = generator.bundle
+    first = bundle.skeletons[bundle.speakers.labels[0]]
+    skeleton = bundle.skeletons.get(arguments.speaker, first)  # an unknown speaker is told when the motion is made
+    return read_kept(arguments.keep, skeleton=skeleton, duration_s=duration_s, names=parts, span_s=span_s)
+
+
 def _takes(generator: Generator, arguments: argparse.Namespace) -> list[dict[str, Any]]:
     """Options of `generate` for each sample: its seed and how to decode, if the model draws."""
     changed = {name: getattr(arguments, name) for name in DECODING if getattr(arguments, name) is not None}
@@ -161,15 +205,19 @@ def _generate(
     waveform: np.ndarray,
     words: list[TimedWord],
     options: dict[str, Any],
+    kept: KeptMotion | None,
 ) -> Any:
     """One performance at the rate that was asked for."""
     duration_s = len(waveform) / SAMPLE_RATE
-    emotion = emotion_labels(arguments.emotion, frame_count(duration_s, generator.fps), generator.fps)
+    num_frames = frame_count(duration_s, generator.fps)
+    emotion = emotion_labels(arguments.emotion, num_frames, generator.fps)
+    given = None if kept is None else kept.given(generator.layout, generator.fps, num_frames)
     is_told = any(value is not None for value in (arguments.textgrid, arguments.words, arguments.text))
     said = spoken(words) if is_told else None  # nothing told is not the same as nothing said
     performance = generator.generate(
-        waveform, SAMPLE_RATE, words=said, speaker=arguments.speaker, emotion=emotion, **options
+        waveform, SAMPLE_RATE, words=said, speaker=arguments.speaker, emotion=emotion, given=given, **options
     )
     if arguments.fps is None or arguments.fps == performance.fps:
         return performance
-    return performance.resample(arguments.fps, frame_count(duration_s, arguments.fps))
+    performance = performance.resample(arguments.fps, frame_count(duration_s, arguments.fps))
+    return performance if kept is None else kept.put_into(performance)

@@ -13,12 +13,12 @@ from emage.errors import InputError
 from emage.evaluation.fgd_network import FGDNetwork
 from emage.evaluation.folders import Seed
 from emage.evaluation.store import REFERENCE
-from emage.evaluation.take import file_scale, scored_parents
+from emage.evaluation.take import scored_parents
 from emage.motion.bvh import FPS_TOLERANCE, BvhMotion, read_bvh
 from emage.motion.bvh_reader import parse_header, read_lines
 from emage.motion.joint_aliases import beat_names
 from emage.motion.layout import ROOT
-from emage.motion.skeleton import BEAT_JOINTS, Skeleton
+from emage.motion.skeleton import BEAT_JOINTS, Skeleton, file_scale
 
 MIN_JOINTS = 3
 UP_AXIS, HEADS = 1, ("Head", "Neck", "Spine3", "Spine2", "Spine1", "Spine")

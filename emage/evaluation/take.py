@@ -23,7 +23,6 @@ from emage.motion.skeleton import Skeleton, forward_kinematics
 
 # The windows of FGD without a network are BEAT's: 34 frames at 15 fps, whatever the rate of the files.
 WINDOW_FPS, WINDOW_FRAMES, STRIDE_FRAMES = 15.0, 34, 10
-METRES_BELOW_CM, MILLIMETRES_ABOVE_CM = 8.0, 900.0  # extent of a resting skeleton as if its unit were the centimetre
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,16 +69,6 @@ class Take:
     def mapped(self, change) -> "Take":
         """Every array put through a function."""
         return replace(self, **{name: change(value) for name, value in self.arrays().items()})
-
-
-def file_scale(skeleton: Skeleton) -> tuple[float, str]:
-    """Centimetres per unit of a file, guessed from the size of its skeleton: (1 or 100 or 0.1, name of the unit)."""
-    identity = torch.eye(3, dtype=torch.float64).expand(1, skeleton.num_joints, 3, 3)
-    rest = forward_kinematics(identity, skeleton.parents, skeleton.offsets_cm)[0][0]  # (J, 3)
-    size = float((rest.amax(dim=0) - rest.amin(dim=0)).max())
-    if 0 < size < METRES_BELOW_CM:
-        return 100.0, "metres"
-    return (0.1, "millimetres") if size > MILLIMETRES_ABOVE_CM else (1.0, "centimetres")
 
 
 @dataclass(frozen=True)

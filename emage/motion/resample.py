@@ -67,7 +67,9 @@ def resample_linear(
     return torch.lerp(values[before], values[(before + 1).clamp(max=len(values) - 1)], share)
 
 
-def resample_quat(quat: Tensor, source_fps: float, target_fps: float, num_frames: int) -> Tensor:
+def resample_quat(
+    quat: Tensor, source_fps: float, target_fps: float, num_frames: int, *, lowpass: bool = True
+) -> Tensor:
     """Brings rotations to another frame rate, without aliasing (see the head of this file).
 
     Args:
@@ -75,6 +77,7 @@ def resample_quat(quat: Tensor, source_fps: float, target_fps: float, num_frames
         source_fps: frames per second of `quat`; need not be whole, nor a multiple of target_fps.
         target_fps: frames per second asked for.
         num_frames: T, the frames asked for; those beyond the last sample hold it.
+        lowpass: filter before frames are dropped; False gives the rotations that were there at the new times.
 
     Returns:
         (T, J, 4) unit quaternions, unrolled from the sign of the first. Equal rates give the samples themselves.
@@ -86,7 +89,7 @@ def resample_quat(quat: Tensor, source_fps: float, target_fps: float, num_frames
     quat = rotation.unroll(quat, dim=0)
     if _equal(source_fps, target_fps):
         return quat[places.long()]
-    if target_fps < source_fps:
+    if lowpass and target_fps < source_fps:
         mean = _lowpass_at(quat, places, target_fps / source_fps)
         return rotation.unroll(F.normalize(mean, dim=-1), dim=0)
     before, share = _neighbours(places, len(quat))

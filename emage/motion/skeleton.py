@@ -128,6 +128,8 @@ _SMPLX_TREE: tuple[tuple[str, str, tuple[float, float, float]], ...] = (
 )
 SMPLX_JOINTS: tuple[str, ...] = tuple(name for name, _, _ in _SMPLX_TREE)
 
+METRES_BELOW_CM, MILLIMETRES_ABOVE_CM = 8.0, 900.0  # extent of a resting skeleton as if its unit were the centimetre
+
 
 def canonical_name(name: str) -> str:
     """BEAT's BVH spelling of a joint (`RArm1` -> `RightForeArm`), or the name itself where BEAT has no such joint."""
@@ -281,3 +283,13 @@ def forward_kinematics(
         order += joints
     back = sorted(range(len(order)), key=order.__getitem__)
     return torch.cat(position_levels, dim=-2)[..., back, :], torch.cat(matrix_levels, dim=-3)[..., back, :, :]
+
+
+def file_scale(skeleton: Skeleton) -> tuple[float, str]:
+    """Centimetres per unit of a file, guessed from the size of its skeleton: (1 or 100 or 0.1, name of the unit)."""
+    identity = torch.eye(3, dtype=torch.float64).expand(1, skeleton.num_joints, 3, 3)
+    rest = forward_kinematics(identity, skeleton.parents, skeleton.offsets_cm)[0][0]  # (J, 3)
+    size = float((rest.amax(dim=0) - rest.amin(dim=0)).max())
+    if 0 < size < METRES_BELOW_CM:
+        return 100.0, "metres"
+    return (0.1, "millimetres") if size > MILLIMETRES_ABOVE_CM else (1.0, "centimetres")

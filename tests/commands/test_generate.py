@@ -7,10 +7,12 @@ import imageio_ffmpeg
 import numpy as np
 import pytest
 import soundfile
+import torch
 from tiny_bundles import camn_bundle, masked_bundle
 
 from emage.checkpoint import save_bundle
 from emage.cli import main
+from emage.motion import rotation
 from emage.motion.bvh import read_bvh
 from emage.performance_file import read_performance_file
 
@@ -196,6 +198,21 @@ def test_a_checkpoint_that_is_none_is_told(tmp_path, capsys):
     assert "no such folder" in capsys.readouterr().err
 
 
+def test_without_a_checkpoint_the_packages_own_model_moves_and_leaves_all_files(tmp_path, monkeypatch, capsys):
+    """What a new user types first."""
+    monkeypatch.chdir(tmp_path)
+    soundfile.write("hello.wav", sound(1.0, 44100, 2), 44100)
+    assert main(["generate", "hello.wav", "--out", "out/"]) == 0
+    endings = (".bvh", ".json", ".csv", ".npz", ".html", ".words.json")
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"hello" + ending for ending in endings}
+    assert read_bvh("out/hello.bvh").num_frames == read_performance_file("out/hello.npz").num_frames == 15
+    assert main(["generate", "hello.wav", "--out", "named", "--formats", "npz", "--checkpoint", "synthetic"]) == 0
+    one, two = (read_performance_file(f"{folder}/hello.npz") for folder in ("out", "named"))
+    assert (one.motion == two.motion).all()
+    assert main(["generate", "hello.wav", "--checkpoint", "syntetic"]) == 1
+    assert "no such folder" in capsys.readouterr().err
+
+
 def test_samples_of_a_model_that_draws_differ_and_come_again_with_their_seed(tmp_path, capsys):
     save_bundle(tmp_path / "masked", masked_bundle())
     soundfile.write(tmp_path / "a.wav", sound(2.0), RATE)
@@ -208,3 +225,63 @@ def test_samples_of_a_model_that_draws_differ_and_come_again_with_their_seed(tmp
     assert (read_performance_file(tmp_path / "one" / "a.npz").motion == second).all()
     assert main([*base, "--out", str(tmp_path / "bad"), "--steps", "0"]) == 1
     assert "generation.steps: got 0" in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def masked(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("masked") / "best"
+    save_bundle(folder, masked_bundle())
+    return folder
+
+
+@pytest.mark.parametrize("fps", [15, 30, 60])
+def test_kept_joints_come_back_at_every_rate_and_the_rest_is_made_anew(tmp_path, masked, fps):
+    soundfile.write(tmp_path / "a.wav", sound(4.0), RATE)
+    base = ["generate", str(tmp_path / "a.wav"), "--checkpoint", str(masked), "--formats", "bvh", "--fps", str(fps)]
+    assert main([*base, "--out", str(tmp_path / "one"), "--seed", "1"]) == 0
+    first = read_bvh(tmp_path / "one" / "a.bvh")
+    keep = ["--keep", str(tmp_path / "one" / "a.bvh"), "--keep-parts", "RArm1, RightHand", "--keep-time", "1-2.4"]
+    assert main([*base, "--out", str(tmp_path / "two"), "--seed", "2", *keep]) == 0
+    second = read_bvh(tmp_path / "two" / "a.bvh")
+    assert second.num_frames == 4 * fps
+    angles = torch.rad2deg(rotation.angle_between(first.rotations(), second.rotations()))  # (T, J)
+    hand, other = (first.skeleton.index(name) for name in ("RightHand", "LeftHand"))
+    frames = slice(fps, round(2.4 * fps) + 1)
+    assert angles[frames, [first.skeleton.index("RightForeArm")]].max() < 0.1
+    assert angles[frames, hand].max() < 0.1
+    assert angles[frames, other].max() > 1  # the other hand is drawn anew
+    assert angles[round(3.2 * fps) :, hand].max() > 1  # and this one too, later
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        (["--keep", "none.bvh"], "none.bvh: no such file"),
+        (["--keep", "k.bvh", "--keep-parts", "RightHnd"], "got 'RightHnd'; did you mean RightHand? choose"),
+        (["--keep", "k.bvh", "--keep-parts", ","], "joints to keep: none named"),
+        (["--keep", "k.bvh", "--keep-time", "two"], "--keep-time: got 'two'; expected two times in seconds, e.g. 2-5"),
+        (["--keep", "k.bvh", "--keep-time", "2-5"], "k.bvh lasts 2.00 s and the speech 3.00 s; end at 2.00 at most"),
+        (["--keep-time", "2-5"], "--keep-time: of which motion? give its BVH with --keep FILE"),
+        (["--keep-parts", "all"], "--keep-parts: of which motion?"),
+    ],
+)
+def test_what_cannot_be_kept_is_one_line_and_leaves_no_file(tmp_path, masked, capsys, monkeypatch, options, message):
+    monkeypatch.chdir(tmp_path)
+    soundfile.write("a.wav", sound(3.0), RATE)
+    soundfile.write("k.wav", sound(2.0), RATE)
+    base = ["--checkpoint", str(masked), "--formats", "bvh"]
+    assert main(["generate", "k.wav", "--out", ".", *base]) == 0
+    capsys.readouterr()
+    assert main(["generate", "a.wav", "--out", "out", *base, *options]) == 1
+    last = capsys.readouterr().err.strip().splitlines()[-1]
+    assert last.startswith("error: ")
+    assert message in last
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_model_that_cannot_complete_says_so(tmp_path, run):
+    soundfile.write(tmp_path / "a.wav", sound(2.0), RATE)
+    assert run("a.wav", "--formats", "bvh")[0] == 0
+    code, _, err = run("a.wav", "--keep", str(tmp_path / "out" / "a.bvh"))
+    assert code == 1
+    assert "--keep: camn cannot complete given motion; give a checkpoint of a masked_transformer" in err

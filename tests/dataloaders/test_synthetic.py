@@ -91,6 +91,15 @@ def test_a_folder_of_other_arguments_is_refused_and_left_alone(corpus):
     assert contents(corpus) == before
 
 
+def test_a_corpus_with_pauses_is_another_one(corpus, tmp_path):
+    """And one without is what it was before there were any: nothing of them is noted."""
+    assert "pauses" not in json.loads((corpus / "corpus.json").read_text())
+    with pytest.raises(InputError, match=r"pauses None, now 0.5.*give another --out"):
+        make_corpus(corpus, CorpusArguments(2, 3, 5.0, seed=3, pauses=0.5), num_processes=1)
+    with pytest.raises(InputError, match="only the beat layout has pauses"):
+        make_corpus(tmp_path / "faces", CorpusArguments(2, 3, 5.0, pauses=0.5), layout="emoca", num_processes=1)
+
+
 def test_a_folder_of_other_files_is_refused(tmp_path):
     (tmp_path / "thesis.tex").write_text("mine")
     with pytest.raises(InputError, match="no synthetic corpus"):
@@ -106,6 +115,7 @@ def test_a_folder_of_other_files_is_refused(tmp_path):
         ((1, 1, 1.0, 0), r"--seconds: got 1.0; choose from 4 to 600"),
         ((1, 1, float("nan"), 0), r"--seconds: got nan"),
         ((1, 1, 5.0, -1), r"--seed: got -1"),
+        ((1, 1, 5.0, 0, 1.5), r"--pauses: got 1.5; choose from 0 to 1"),
     ],
 )
 def test_arguments_out_of_range_are_named(arguments, message):

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dataloaders.corpora.synthetic import make_recording
-from dataloaders.corpora.synthetic_body import make_skeleton, plant_feet, standing_height_cm
+from dataloaders.corpora.synthetic_body import make_skeleton, plant_feet, standing_height_cm, within_reach
 from dataloaders.corpora.synthetic_curves import SmoothNoise, bump, minimum_jerk
 from dataloaders.corpora.synthetic_face import make_face, mouth_shape
 from dataloaders.corpora.synthetic_motion import MOTION_FPS, make_motion
@@ -186,3 +186,19 @@ def test_noise_keeps_its_bound_its_size_and_its_band():
     frequency_hz = np.fft.rfftfreq(len(times_s), 1 / MOTION_FPS)
     outside = (frequency_hz < 0.45) | (frequency_hz > 2.05)
     assert power[outside].sum() < 1e-3 * power.sum()
+
+
+def test_who_sways_too_far_bends_the_knees_and_who_does_not_stays_as_he_is():
+    skeleton = make_skeleton(1.0)
+    times = np.arange(100) / 10
+    hips_deg = np.zeros((100, 3))
+    hips_cm = np.stack([16 * np.sin(times), np.full(100, standing_height_cm(skeleton)), 0 * times], axis=1)
+    with pytest.raises(AssertionError, match="farther than the legs reach"):
+        plant_feet(skeleton, hips_cm, hips_deg=hips_deg)
+    lowered = within_reach(skeleton, hips_cm, hips_deg=hips_deg)
+    assert (lowered[:, [0, 2]] == hips_cm[:, [0, 2]]).all()
+    drop_cm = hips_cm[:, 1] - lowered[:, 1]
+    assert np.ptp(drop_cm) < 1e-9
+    assert 0 < drop_cm[0] < 3
+    assert all(np.isfinite(values).all() for values in plant_feet(skeleton, lowered, hips_deg=hips_deg).values())
+    assert within_reach(skeleton, lowered, hips_deg=hips_deg) is lowered

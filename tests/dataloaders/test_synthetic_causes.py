@@ -145,6 +145,43 @@ def test_textgrid_times_are_those_of_the_sound(plan, tmp_path):
     assert min(rms(speech, word.start_s, word.end_s) for word in words) > 5 * loudest_pause
 
 
+def test_pauses_are_silent_and_move_all_that_follows_alike():
+    plan = dataclasses.replace(PLANS[0], seconds=20.0, pauses=1.0)
+    paused, plain = made(plan).speech, made(dataclasses.replace(plan, pauses=0.0)).speech
+    words = list(zip(paused.words, plain.words, strict=False))
+    assert len(words) > 10
+    assert all(one.text == other.text for one, other in words)
+    later = np.diff(
+        [0.0, *(one.start_s - other.start_s for one, other in words)]
+    )  # how much longer each gap has become
+    ends = np.array([False, *(word.script.text.endswith(".") for word in paused.words[: len(words) - 1])])
+    assert later[~ends] == pytest.approx(0, abs=1e-9)
+    assert (later[ends] >= 1 - 1e-3).all()
+    assert (later[ends] <= 5 + 1e-3).all()
+    for place in np.flatnonzero(ends):
+        gap = paused.words[place - 1].end_s + 0.1, paused.words[place].start_s - 0.1
+        assert rms(paused, *gap) < 1e-3 * rms(paused, paused.words[place].start_s, paused.words[place].end_s)
+    for one, other in words:  # the sound has moved with the words
+        assert rms(paused, one.start_s, one.end_s) > 0.02
+        assert one.end_s - one.start_s == pytest.approx(other.end_s - other.start_s, abs=1e-9)
+    for phone in paused.phones:
+        word = paused.words[phone.word]
+        assert word.start_s - 1e-9 <= phone.start_s < phone.end_s <= word.end_s + 1e-9
+
+
+def test_the_body_and_the_mouth_rest_in_a_pause():
+    plan = dataclasses.replace(PLANS[1], seconds=20.0, pauses=1.0)
+    recording = made(plan)
+    words = recording.speech.words
+    gap = max(range(1, len(words)), key=lambda place: words[place].start_s - words[place - 1].end_s)
+    # A stroke may end in a pause, and the next one begins before its syllable.
+    start_s, end_s = words[gap - 1].end_s + 1.2, words[gap].start_s - 1.2
+    assert end_s - start_s > 0.5
+    speed = hand_speed_cm_s(recording, "Right")
+    assert speed[round(start_s * MOTION_FPS) : round(end_s * MOTION_FPS)].max() < 0.2 * speed.max()
+    assert channel(recording, "jawOpen")[round(start_s * FACE_FPS) : round(end_s * FACE_FPS)].max() < 0.08
+
+
 def test_the_same_words_sound_the_same_a_second_later():
     """espeak-ng seeds its breath noise from the clock, in seconds; f2 is a breathy voice."""
     script = [ScriptWord(text) for text in "The whole story was said again.".split()]

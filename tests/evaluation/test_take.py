@@ -3,9 +3,10 @@ import pytest
 import torch
 from other_systems import NAMES, swing
 
-from emage.evaluation.take import WINDOW_FPS, Take, TakeMaker, file_scale, scored_parents
+from emage.evaluation.take import WINDOW_FPS, Take, TakeMaker, scored_parents
 from emage.motion import rotation
 from emage.motion.bvh import BvhMotion, bvh_from_rotations
+from emage.motion.skeleton import file_scale
 
 
 def maker(motion: BvhMotion, fps: float, joints: tuple[str, ...] = NAMES) -> tuple[TakeMaker, dict[str, int]]:

@@ -17,6 +17,7 @@ from emage.models.tokenizer import MotionTokenizer
 from emage.motion.part_kinematics import bone_table
 from emage.motion.parts import PartValues
 from emage.tokenizers import load_tokenizer
+from emage.training.augmentation import SoundAugmentation
 from emage.training.masking import Shown, WindowMasks
 from emage.training.mirroring import mirror_people, mirror_some
 from emage.training.protocols import TrainingCorpus
@@ -36,6 +37,7 @@ class MaskedTransformerTask:
         self.vocabulary = vocabulary = corpus.vocabulary
         self.word_buckets = torch.arange(config.model.num_words + config.model.word_buckets)
         self.word_buckets[: len(vocabulary)] = torch.tensor(vocabulary.buckets())
+        self.augmentation = SoundAugmentation(config.model.audio_augmentation, config.data.sample_rate)
         self.tokenizer: MotionTokenizer
         self.masks: WindowMasks
 
@@ -62,6 +64,7 @@ class MaskedTransformerTask:
 
     def train_step(self, model: nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
         """Loss and its parts: by part of the body the cross-entropy of a hidden code (nats), and how many are right."""
+        batch = batch | {"waveform": self.augmentation(batch["waveform"], batch["draw_seed"].tolist())}
         return self._loss(model, mirror_some(batch, self.config.model.layout, self.config.model.mirror_share))
 
     def _loss(self, model: nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
@@ -119,7 +122,7 @@ class MaskedTransformerTask:
         return {part: value.gather(1, shown.shift[..., None].expand_as(value)) for part, value in codes.items()}
 
     def eval_step(self, model: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        """The same on a validation batch, as it was captured."""
+        """The same on a validation batch, as it was recorded."""
         loss, parts = self._loss(model, mirror_some(batch, self.config.model.layout, 0.0))
         return {"loss": loss, **parts}
 
