@@ -25,6 +25,7 @@ _CORPUS_OPTIONS = {
     "--recordings": "num_recordings",
     "--seconds": "seconds",
     "--seed": "seed",
+    "--pauses": "pauses",
 }
 
 

@@ -1,5 +1,6 @@
 """The ablation of the face: each step is a command that runs, arms differ in what they are about alone, seconds are equal, it resumes."""
 
+import dataclasses
 import functools
 import json
 import shutil
@@ -18,7 +19,7 @@ from ablation_face_plan import (
     TARGET,
     FacePlan,
 )
-from ablation_plan import corpus_command
+from ablation_plan import _CORPUS_OPTIONS, corpus_command
 from ablation_scores import main as score
 from ablation_steps import Done, Journal, Step
 from raw_corpus import make_raw_recording
@@ -136,6 +137,10 @@ def test_a_corpus_that_was_begun_goes_on_with_its_own_arguments(tmp_path):
     noted = {"rules_version": 2, "num_speakers": 2, "num_recordings": 6, "seconds": 12.0, "seed": 3}
     (tmp_path / "corpus.json").write_text(json.dumps(noted))
     assert corpus_command(str(tmp_path), "emoca", wanted)[5:] == ("--speakers", "2", "--recordings", "6", "--seed", "3")
+    (tmp_path / "corpus.json").write_text(json.dumps(noted | {"pauses": 0.25}))
+    assert corpus_command(str(tmp_path))[-2:] == ("--pauses", "0.25")
+    # Whatever decides a corpus is an option.
+    assert set(_CORPUS_OPTIONS.values()) == {field.name for field in dataclasses.fields(CorpusArguments)}
 
 
 class StubRunner:
