@@ -74,7 +74,7 @@ class FacePlan:
         roots = {data.root: data.format for data in caches.values()}
         corpora = [
             Step(
-                f"corpus {root}",
+                f"corpus {Path(root).name}",
                 corpus_command(root, "beat" if format == "raw" else format, SETS[format]),
             )
             for root, format in roots.items()
