@@ -1,6 +1,7 @@
 """A corpus as training and testing see it: its cache, its splits, and what is learned from the train split alone."""
 
 import logging
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -23,6 +24,7 @@ from emage.vocabulary import SPECIAL_WORDS, Vocabulary
 logger = logging.getLogger(__name__)
 
 SPLITS = ("train", "val", "test")
+VALIDATION_STRIDE = 0.25  # of a window
 _SHOWN = 5  # recordings that a log line names
 _STATISTICS_LAYOUTS = ("beat_141", MOTION_LAYOUT)  # besides the model's own
 
@@ -130,16 +132,19 @@ class Corpus:
     def windows(self, split: str) -> WindowDataset:
         """The windows of a split, as `data.window_frames`, `data.stride_frames` and `model.layout` ask for.
 
+        Those of validation lie at least VALIDATION_STRIDE of a window apart: closer ones would cost much and say the same.
+
         Raises:
             InputError: the split has no entry, or every entry is shorter than a window.
         """
         data = self.config.data
+        closest = 1 if split == "train" else math.ceil(VALIDATION_STRIDE * data.window_frames)
         dataset = WindowDataset(
             self.cache,
             self.usable(split),
             layout=self.config.model.layout,
             window_frames=data.window_frames,
-            stride_frames=data.stride_frames,
+            stride_frames=max(data.stride_frames, closest),
             vocabulary=self.vocabulary,
             speakers=self.speakers,
         )

@@ -220,7 +220,7 @@ class MaskedTransformerConfig:
 
 @dataclass
 class MaskedTransformerLossConfig:
-    """Cross-entropy of the hidden codes, by part of the body."""
+    """Cross-entropy of the hidden codes, by part of the body; `latent` weighs how far off their expectation is."""
 
     upper: float = 1.0
     hands: float = 1.0
@@ -228,6 +228,7 @@ class MaskedTransformerLossConfig:
     face: float = 1.0
     residual: float = 0.25  # of each level behind the first, against the first: they are mostly noise
     label_smoothing: float = 0.0
+    latent: float = 0.0
 
     def __post_init__(self) -> None:
         share("loss.label_smoothing", self.label_smoothing)

@@ -68,6 +68,17 @@ def test_windows_follow_the_config(raw_corpus_root, cache_dir):
     assert windows[0]["motion"].shape == (20, 141)
 
 
+def test_windows_of_validation_are_never_closer_than_a_quarter_of_their_length(raw_corpus_root, cache_dir):
+    config = camn_config(raw_corpus_root, cache_dir)
+    config.data.window_frames = 20
+    for stride, of_train, of_val in ((1, 1, 5), (7, 7, 7)):
+        config.data.stride_frames = stride
+        corpus = Corpus.open(config)
+        for split, expected in (("train", of_train), ("val", of_val)):
+            windows = corpus.windows(split)
+            assert windows.place(1)[1] - windows.place(0)[1] == expected
+
+
 def test_words_of_val_and_test_are_unknown(raw_corpus_root, tmp_path):
     root = tmp_path / "corpus"
     shutil.copytree(raw_corpus_root, root)

@@ -152,3 +152,43 @@ def test_camn_seed_must_leave_something_to_generate():
     config = small_config("camn", seed_frames=34)
     with pytest.raises(InputError, match="model.seed_frames: got 34; it must be below data.window_frames=34"):
         task_of(config, WindowCorpus(config))
+
+
+def surely(codes: Tensor, num_entries: int) -> Tensor:
+    """Logits (B, N, K) of somebody who is sure of these first codes (B, N)."""
+    return 100.0 * nn.functional.one_hot(codes, num_entries).float()
+
+
+def test_the_latent_error_of_true_codes_is_what_the_levels_behind_the_first_hold():
+    task, _ = task_and_batch("masked_transformer")
+    task.build_model()
+    vqvae = task.tokenizer.vqvaes["hands"]
+    entries = vqvae.level_embeddings(0)
+    codes = torch.randint(len(entries), (3, 5, vqvae.num_quantizers), generator=torch.Generator().manual_seed(0))
+    rest = vqvae.lookup(codes) - entries[codes[..., 0]]
+    error = task.latent_error("hands", surely(codes[..., 0], len(entries)), codes)
+    torch.testing.assert_close(error, rest.square().sum(-1) / entries.var(dim=0).sum())
+
+
+def test_the_latent_error_tells_a_near_code_from_a_far_one_where_cross_entropy_cannot():
+    task, _ = task_and_batch("masked_transformer")
+    task.build_model()
+    vqvae = task.tokenizer.vqvaes["hands"]
+    entries, true = vqvae.level_embeddings(0), torch.zeros(2, 3, vqvae.num_quantizers, dtype=torch.long)
+    order = torch.cdist(vqvae.lookup(true)[0, :1], entries)[0].argsort().tolist()
+    near, far = order[1], order[-1]
+    errors = [task.latent_error("hands", surely(torch.full((2, 3), code), len(entries)), true) for code in (near, far)]
+    assert (errors[0] < errors[1]).all()
+
+
+def test_the_latent_errors_are_added_to_the_cross_entropies_by_their_weight():
+    task, batch = task_and_batch("masked_transformer")
+    torch.manual_seed(0)
+    model = task.build_model().eval()
+    plain, _ = task.train_step(model, batch)
+    losses = {}
+    for weight in (0.5, 2.0):
+        task.config.loss.latent = weight
+        losses[weight], _ = task.train_step(model, batch)
+    assert losses[0.5] > plain
+    torch.testing.assert_close(losses[2.0] - plain, 4 * (losses[0.5] - plain))

@@ -101,6 +101,10 @@ class MaskedTransformerTask:
             )
             # Summed over hidden steps and divided by ALL steps: a mean over windows, however they are spread over processes.
             loss = ((entropy * weights).sum(dim=-1) / weights.sum() * hidden).mean()
+            if config.loss.latent:
+                far = (self.latent_error(part, logits[:, :, 0], codes[part]) * hidden).mean()
+                parts[f"{part}_latent"] = far / hidden.mean().clamp(min=1e-6)
+                loss = loss + config.loss.latent * far
             total = total + getattr(config.loss, part) * loss
             share = hidden.mean().clamp(min=1e-6)
             right = (logits.detach()[:, :, 0].argmax(dim=-1) == codes[part][..., 0]) * hidden
@@ -109,6 +113,22 @@ class MaskedTransformerTask:
             parts["face"] = self.face_loss(output.face, batch)
             total = total + config.loss.face * parts["face"]
         return total, parts
+
+    def latent_error(self, part: str, logits: Tensor, codes: Tensor) -> Tensor:
+        """How far the expectation of the first level is from the latents of all levels, (B, N); 1 is the codebook's variance.
+
+        Cross-entropy holds all wrong codes for equally wrong. Many codes are one hand shape with another tremble; this term
+        tells them from another shape.
+
+        Args:
+            part: of the body.
+            logits: (B, N, K) of its first level.
+            codes: (B, N, Q) the true ones.
+        """
+        vqvae = self.tokenizer.vqvaes[part]
+        entries = vqvae.level_embeddings(0)  # (K, C)
+        expected = logits.softmax(dim=-1) @ entries
+        return (expected - vqvae.lookup(codes)).square().sum(dim=-1) / entries.var(dim=0).sum()
 
     def face_loss(self, face: Tensor, batch: dict[str, Tensor]) -> Tensor:
         """Of the face that a trunk made, (B, T, 51) z-scores: Huber loss, and L1 on its steps."""
