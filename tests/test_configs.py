@@ -92,7 +92,8 @@ def test_the_demo_stays_in_its_own_folder_and_the_models_share_one_cache():
     configs = [load_config(ROOT / path) for path in RUNS if path.parent.name == "demo"]
     data = [config.data for config in configs]
     assert {(d.cache_dir, d.fps, d.sample_rate) for d in data} == {("runs/demo/cache", 15.0, 16000)}
-    assert {d.root for d in data if d.format == "raw"} == {"runs/demo/corpus"}
+    roots = {(config.model.name == "face", config.data.root) for config in configs if config.data.format == "raw"}
+    assert roots == {(False, "runs/demo/corpus"), (True, "runs/demo/raw")}
     flame = [d for d in data if d.format != "raw"] + [d for config in configs for d in config.mixture.corpora.values()]
     assert {(d.root, d.cache_dir) for d in flame} == {(f"runs/demo/{d.format}", "runs/demo/cache") for d in flame}
 

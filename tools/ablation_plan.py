@@ -10,7 +10,7 @@ from ablation_budget import LONG_STEPS, SHORT_STEPS, pace
 from ablation_steps import Step
 
 from dataloaders.corpora.synthetic import ARGUMENTS_FILE
-from dataloaders.corpora.synthetic_plan import CorpusArguments
+from dataloaders.corpora.synthetic_plan import DEMO_CORPUS, CorpusArguments
 from emage.checkpoint import read_json
 from emage.config import Config, load_config
 
@@ -96,7 +96,7 @@ class Plan:
             for part, folder in self.tokenizers().items()
         ]
         cache = Step("cache", ("tools/build_cache.py", "-c", str(self.config), *self.overrides))
-        return [[Step("corpus", corpus_command(data.root))], [cache], networks]
+        return [[Step("corpus", corpus_command(data.root, wanted=DEMO_CORPUS))], [cache], networks]
 
     def masked(self, seed: int, num_steps: int) -> Step:
         """A training of the transformer."""

@@ -22,6 +22,7 @@ from typing import Any
 import torch
 
 from dataloaders.cache_format import MOTION_LAYOUT
+from dataloaders.corpora.synthetic_plan import DEMO_CORPUS
 from dataloaders.corpus import Corpus
 from emage.checkpoint import Bundle, load_bundle, read_json
 from emage.config import load_config
@@ -66,19 +67,28 @@ def commands(out: Path, corpus_options: list[str], overrides: list[str]) -> list
     tokenizers = {f"tokenizer of {part}": train(f"configs/demo/vqvae_{part}.yaml", f"vqvae_{part}") for part in PARTS}
     over = [f"model.tokenizers.{part}={out / f'vqvae_{part}' / 'best'}" for part in PARTS] if out != DEFAULT_OUT else []
     controls_off = ("metrics.intervals=false", "metrics.controls=false")  # it is a control itself
+    corpus_length = ("--seconds", f"{DEMO_CORPUS.seconds:g}")
     first = {
-        "corpus": ["tools/make_corpus.py", "--out", str(out / "corpus"), *corpus_options],
+        "corpus": ["tools/make_corpus.py", "--out", str(out / "corpus"), *corpus_length, *corpus_options],
         "cache": ["tools/build_cache.py", "-c", CAMN, *overrides],
     }
+    networks = {"FGD network": train(FGD_NETWORK, fgd_folder.name), **tokenizers}
+    # Lanes of about the same length; the transformer needs all tokenizers.
+    first_networks = [
+        {name: networks[name] for name in names}
+        for names in (
+            ("tokenizer of hands", "tokenizer of lower"),
+            ("FGD network", "tokenizer of upper", "tokenizer of face"),
+        )
+    ]
     baseline = {
-        "FGD network": train(FGD_NETWORK, fgd_folder.name),
         "CaMN": train(CAMN, "camn"),
         "untrained CaMN": train(CAMN, "camn_untrained", "optim.max_steps=0"),
         "test of CaMN": test(CAMN, "camn"),
         "test of untrained CaMN": test(CAMN, "camn_untrained", *controls_off),
     }
-    main = {**tokenizers, MAIN: train(MASKED, "masked_transformer", *over)}
-    return [[first], [main, baseline], [{f"test of {MAIN}": test(MASKED, "masked_transformer")}]]
+    main = {MAIN: train(MASKED, "masked_transformer", *over)}
+    return [[first], first_networks, [main, baseline], [{f"test of {MAIN}": test(MASKED, "masked_transformer")}]]
 
 
 def _data_overrides(out: Path) -> list[str]:

@@ -83,7 +83,7 @@ def test_the_commands_hang_together(tmp_path):
         if "-c" in command:
             configs[name] = load_config(ROOT / command[command.index("-c") + 1], overrides)
     assert {config.data.root for config in configs.values()} == {str(tmp_path / "corpus")}
-    assert steps["corpus"][-4:] == ["--out", str(tmp_path / "corpus"), "--recordings", "12"]
+    assert steps["corpus"][1:] == ["--out", str(tmp_path / "corpus"), "--seconds", "24", "--recordings", "12"]
     assert configs["CaMN"].optim.max_steps == configs["FGD network"].optim.max_steps == 7
     assert configs["untrained CaMN"].optim.max_steps == 0
     for part, folder in configs["masked transformer"].model.tokenizers.items():

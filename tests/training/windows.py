@@ -39,7 +39,8 @@ def small_config(name: str, output_dir: str = "", **model: Any) -> Config:
     """A config of a small network that starts with full speed and does not depend on the number of processes."""
     model_config, loss_config = MODEL_CONFIGS[name]
     options = SMALL_MODELS[name] | ({"tokenizers": tokenizer_folders()} if name == "masked_transformer" else {}) | model
-    config = Config(model=model_config(**options), loss=loss_config(), output_dir=str(output_dir))
+    loss = loss_config(latent=1.0) if name == "masked_transformer" else loss_config()
+    config = Config(model=model_config(**options), loss=loss, output_dir=str(output_dir))
     config = with_tokenizers(config)
     optim = config.optim
     optim.max_steps, optim.batch_size, optim.eval_every, optim.warmup_steps, optim.lr = 20, 8, 20, 10, 3e-4
