@@ -9,6 +9,7 @@ import matplotlib.image
 import numpy as np
 import pytest
 import torch
+from ablation_plan import Plan
 from raw_corpus import make_raw_recording
 from tiny_bundles import autoencoder_bundle, camn_bundle, statistics
 
@@ -100,6 +101,13 @@ def test_the_default_demo_needs_no_overrides_of_the_data():
     assert not [item for command in steps.values() for item in command if item.startswith("data.")]
     data = load_config(ROOT / make_demo.CAMN).data
     assert (data.root, data.cache_dir) == ("runs/demo/corpus", "runs/demo/cache")
+
+
+def test_the_ablation_is_over_the_corpus_of_the_demo(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # where no corpus was begun
+    steps = steps_of(make_demo.DEFAULT_OUT, [], [])
+    corpus, *_ = Plan(ROOT / make_demo.MASKED, tmp_path).prepare()
+    assert [list(step.command) for step in corpus] == [steps["corpus"]]
 
 
 def test_a_step_that_fails_stops_the_demo_and_says_which(capfd):
