@@ -55,6 +55,9 @@ class MotionVQVAEConfig:
     codebook: str = "ema"  # ema | straight_through
     codebook_decay: float = 0.99
     mirror_share: float = 0.0  # of training windows that are seen in a mirror, left and right exchanged
+    # Of training windows that are decoded from latents without codes: a rare pose that has no code yet still teaches the networks
+    # to tell it from others, and then gets one.
+    unquantized_share: float = 0.0
     dead_code_threshold: float = 1.0  # ema: a code with a moving count below it is put on a random latent; 0 never
 
     def __post_init__(self) -> None:
@@ -62,6 +65,7 @@ class MotionVQVAEConfig:
         choice("model.downsample", str(self.downsample), ("1", "2", "4"))
         share("model.codebook_decay", self.codebook_decay)
         share("model.mirror_share", self.mirror_share)
+        share("model.unquantized_share", self.unquantized_share)
         at_least("model.dead_code_threshold", self.dead_code_threshold, 0)
         choice("model.codebook", self.codebook, ("ema", "straight_through"))
         choice("model.part", self.part, ("upper", "hands", "lower", "all", "face"))

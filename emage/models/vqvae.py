@@ -95,15 +95,22 @@ class MotionVQVAE(nn.Module):
         self.feature_scale.copy_(scale)
         self.fps.fill_(fps)
 
-    def forward(self, values: Tensor, valid: Tensor | None = None) -> MotionVQVAEOutput:
+    def forward(
+        self, values: Tensor, valid: Tensor | None = None, unquantized: Tensor | None = None
+    ) -> MotionVQVAEOutput:
         """(B, T, P) -> its reconstruction, codes and losses. In train mode an EMA codebook learns from the batch.
 
         Args:
             values: (B, T, P).
             valid: (B, T) bool; the network sees the mean in frames that are not valid, whatever stands there.
+            unquantized: (B,) bool; the latents of these windows are decoded as they are. None: of no window.
         """
-        quantized = self.quantizer(self._latents(values, valid))
-        reconstruction = self._decode_latents(quantized.latents, values.shape[1])
+        latents = self._latents(values, valid)
+        quantized = self.quantizer(latents)
+        shown = quantized.latents
+        if unquantized is not None:
+            shown = torch.where(unquantized[:, None, None], latents, shown)
+        reconstruction = self._decode_latents(shown, values.shape[1])
         return MotionVQVAEOutput(reconstruction, quantized.loss, quantized.codes, quantized.perplexity)
 
     def encode(self, values: Tensor) -> Tensor:

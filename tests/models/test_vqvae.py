@@ -99,6 +99,19 @@ def test_decoded_codes_are_the_reconstruction(codebook, downsample):
 
 
 @BOTH
+def test_a_window_that_is_not_quantized_is_decoded_from_its_own_latents(codebook):
+    model = trained(codebook=codebook, codebook_size=2)
+    values = waves(3, 34, model.num_values)
+    output = model(values, None, torch.tensor([True, False, True]))
+    plain = model(values)
+    own = model.decode_latents(model._latents(values, None), 34)
+    torch.testing.assert_close(output.reconstruction[[0, 2]], own[[0, 2]])
+    torch.testing.assert_close(output.reconstruction[1], plain.reconstruction[1])
+    assert (output.reconstruction[0] - plain.reconstruction[0]).abs().max() > 1e-3
+    assert torch.equal(output.codes, plain.codes)  # they are quantized, and learned from, all the same
+
+
+@BOTH
 def test_latents_are_the_sum_over_the_levels(codebook):
     model = trained(codebook=codebook, num_quantizers=3)
     codes = torch.randint(0, 32, (2, 7, 3))

@@ -198,3 +198,24 @@ def test_a_run_that_is_cut_in_two_ends_bit_for_bit_as_a_whole_one(tmp_path, part
         weights.append(load_file(tmp_path / name / "last" / "model.safetensors"))
     assert curves[0] == curves[1]
     assert all(torch.equal(value, weights[1][key]) for key, value in weights[0].items())
+
+
+def unquantized(task, batch, step: str = "train_step"):
+    """What the network is told in a step of which windows to decode without codes."""
+    seen = copies()
+    getattr(task, step)(seen, batch)
+    return seen.args[2]
+
+
+def test_windows_without_codes_are_drawn_by_their_own_seeds_and_only_in_training():
+    task, batch = task_and_batch("vqvae", size=16, unquantized_share=0.5)
+    drawn = unquantized(task, batch)
+    assert 2 <= int(drawn.sum()) <= 14
+    half = {key: value[8:] if value.dim() else value for key, value in batch.items()}
+    assert torch.equal(unquantized(task, half), drawn[8:])
+    assert unquantized(task, batch, "eval_step") is None
+
+
+def test_no_share_is_no_window():
+    task, batch = task_and_batch("vqvae", unquantized_share=0.0)
+    assert unquantized(task, batch) is None

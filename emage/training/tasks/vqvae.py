@@ -6,6 +6,7 @@ takes some of its differences along the vertex axis); the lower body by where it
 Shapes: B batch, T frames, J joints of the part, P values of the part.
 """
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -23,6 +24,7 @@ CM_PER_M = 100.0
 # L1 with a rounded foot. The gradient of bare L1 jumps where a joint rests: rounding alone made runs on one and on two
 # processes drift apart (1e-3 in 20 steps, 1e-6 with the foot).
 FOOT = 1e-3
+_STREAM = 4  # of the seeds of a window: its mirror has another
 
 
 class MotionVQVAETask:
@@ -44,7 +46,17 @@ class MotionVQVAETask:
 
     def train_step(self, model: nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
         """Loss and its parts; `perplexity` is how many codes are in use."""
-        return self._loss(model, mirror_some(batch, self.values.layout, self.config.model.mirror_share))
+        options = self.config.model
+        batch = mirror_some(batch, self.values.layout, options.mirror_share)
+        return self._loss(model, batch | {"unquantized": self._unquantized(batch)})
+
+    def _unquantized(self, batch: dict[str, Tensor]) -> Tensor | None:
+        """Which windows are decoded without codes, (B,) bool, by their own seeds; None: none."""
+        share = self.config.model.unquantized_share
+        if not share:
+            return None
+        drawn = [np.random.default_rng([seed, _STREAM]).random() < share for seed in batch["draw_seed"].tolist()]
+        return torch.tensor(drawn, device=batch["motion"].device)
 
     def _loss(self, model: nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
         parts = self._face_parts(model, batch) if self.values.is_face else self._body_parts(model, batch)
@@ -60,7 +72,7 @@ class MotionVQVAETask:
     def _face_parts(self, model: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         valid = batch["face_valid"]
         face = torch.where(valid[..., None], batch["face"], torch.zeros_like(batch["face"]))
-        output: MotionVQVAEOutput = model(face, valid)
+        output: MotionVQVAEOutput = model(face, valid, batch.get("unquantized"))
         predicted = output.reconstruction.float()
         return {
             "face": losses.huber(predicted, face, beta=FOOT, mask=valid),
@@ -73,7 +85,7 @@ class MotionVQVAETask:
         values, valid = self.values, batch["motion_valid"]
         motion, bones_cm = self._seen_motion(batch), self._bones(batch)
         wanted = values.of_motion(motion, self._layout_bones(bones_cm), self.config.data.fps)  # (B, T, P)
-        output: MotionVQVAEOutput = model(wanted, valid)
+        output: MotionVQVAEOutput = model(wanted, valid, batch.get("unquantized"))
         predicted = output.reconstruction.float()
         matrix, target_matrix = values.matrices(predicted), values.matrices(wanted)  # (B, T, J, 3, 3)
         others = self.kinematics.other_matrices(motion)
