@@ -77,8 +77,8 @@ def commands(out: Path, corpus_options: list[str], overrides: list[str]) -> list
     first_networks = [
         {name: networks[name] for name in names}
         for names in (
-            ("tokenizer of hands", "tokenizer of face"),
-            ("FGD network", "tokenizer of upper", "tokenizer of lower"),
+            ("tokenizer of hands", "tokenizer of lower"),
+            ("FGD network", "tokenizer of upper", "tokenizer of face"),
         )
     ]
     baseline = {
