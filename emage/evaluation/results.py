@@ -21,6 +21,7 @@ from emage.metrics import Multimodality
 from emage.metrics.confidence import Interval, intervals, paired_differences
 
 AS_GOOD = 0.01  # relative: a control that is so close does as well as the system
+ROUNDING = 1e-9  # of a value
 CHANCES = ("chance_random", "chance_shifted")
 
 
@@ -161,14 +162,14 @@ class _Tables:
         own, flags = badness(measure, value, real), []
         if own is None:
             return flags
+        # A control that is only rounded otherwise (the same frames, added up in another order) does as well, on any machine.
+        slack = AS_GOOD * abs(own) + ROUNDING * max(abs(value or 0.0), abs(real or 0.0))
         for name in IMPOSTORS:
             control = badness(measure, controls.get(name), real)
             if control is None:
                 continue
-            if control <= own + AS_GOOD * abs(own):
-                flags.append(
-                    {"control": name, "how": "does as well" if control >= own - AS_GOOD * abs(own) else "does better"}
-                )
+            if control <= own + slack:
+                flags.append({"control": name, "how": "does as well" if control >= own - slack else "does better"})
             elif self._not_told_apart(name, measure):
                 flags.append({"control": name, "how": "cannot be told apart"})
         return flags
