@@ -73,7 +73,7 @@ def _in_range(option: str, value: float, low: float, high: float) -> None:
         raise InputError(f"{option}: got {value}; choose from {low:g} to {high:g}")
 
 
-# Of `make demo` and of the ablation over it: with recordings half as long a speaker makes each keyword's gesture four times in all.
+# Of `make demo` and of the ablation over it: with recordings half as long a speaker makes each keyword's gesture four or five times.
 DEMO_CORPUS = CorpusArguments(seconds=24.0)
 
 
