@@ -163,7 +163,7 @@ class _Tables:
         if own is None:
             return flags
         # A control that is only rounded otherwise (the same frames, added up in another order) does as well, on any machine.
-        slack = AS_GOOD * abs(own) + ROUNDING * max(abs(value or 0.0), abs(real or 0.0))
+        slack = AS_GOOD * abs(own) + ROUNDING * max(abs(value), abs(real or 0.0))
         for name in IMPOSTORS:
             control = badness(measure, controls.get(name), real)
             if control is None:
