@@ -1,9 +1,9 @@
-"""Draws one test recording, real and generated side by side, and the numbers of the whole test set, as one picture."""
+"""Draws a stretch of a test recording, real and generated side by side, and the whole test set's numbers, as one picture."""
 
 import argparse
 import sys
 import textwrap
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from matplotlib.patches import Circle
 from dataloaders.cache_format import MOTION_LAYOUT
 from dataloaders.corpus import Corpus
 from dataloaders.splits import SplitEntry
+from emage.audio import frame_to_sample
 from emage.checkpoint import read_json
 from emage.config import load_config
 from emage.errors import InputError, one_line_errors
@@ -38,6 +39,7 @@ NUM_SNAPSHOTS = 8
 SNAPSHOT_WIDTH_CM = 98.0  # room for one skeleton
 HEAD_RADIUS_CM = 9.0
 TRAIL_S = 0.4  # how much of the wrists' way is drawn behind a snapshot
+STRETCH_S = 12.0  # of a recording; the words of more would stand on each other
 JAW = "jawOpen"
 
 
@@ -61,6 +63,11 @@ class Side:
     def of(cls, motion: BvhMotion, jaw_open: np.ndarray | None) -> "Side":
         """From a BVH motion."""
         return cls(motion.positions().numpy(), motion.skeleton, jaw_open, motion.fps)
+
+    def first(self, frames: int) -> "Side":
+        """The beginning of it."""
+        jaw_open = None if self.jaw_open is None else self.jaw_open[:frames]
+        return replace(self, positions_cm=self.positions_cm[:frames], jaw_open=jaw_open)
 
     def wrist_speed_cm_s(self) -> np.ndarray:
         """Mean speed of both wrists, (T,); the last frame repeats the one before."""
@@ -211,7 +218,12 @@ def liveliest(results: Path, entries: list[SplitEntry]) -> SplitEntry:
 
 
 def _read_sides(corpus: Corpus, entry: SplitEntry, results: Path) -> tuple[Side, Side, dict[str, Any]]:
+    """Real and generated motion and the streams of the first STRETCH_S of an entry."""
     streams = corpus.clip_streams(entry)
+    frames = min(streams["num_frames"], round(STRETCH_S * corpus.cache.fps))
+    samples = frame_to_sample(frames, corpus.cache.fps, corpus.cache.sample_rate)
+    streams["waveform"] = streams["waveform"][:samples]
+    streams["word_list"] = [word for word in streams["word_list"] if word.end_s * corpus.cache.fps <= frames]
     skeleton = corpus.cache.meta(entry.recording_id)["skeleton"]
     motion = torch.from_numpy(streams["motion_full"])
     real = performance_to_bvh(Performance(motion, MOTION_LAYOUT, None, corpus.cache.fps, skeleton))
@@ -219,7 +231,7 @@ def _read_sides(corpus: Corpus, entry: SplitEntry, results: Path) -> tuple[Side,
     face = results / f"{entry.id}.json"
     predicted = read_arkit(face).weights[:, jaw].numpy() if face.is_file() else None
     generated = Side.of(read_bvh(results / f"{entry.id}.bvh"), predicted)
-    return Side.of(real, streams["face"][:, jaw]), generated, streams
+    return Side.of(real, streams["face"][:, jaw]).first(frames), generated.first(frames), streams
 
 
 @one_line_errors

@@ -85,7 +85,8 @@ def test_the_commands_hang_together(tmp_path):
             configs[name] = load_config(ROOT / command[command.index("-c") + 1], overrides)
     assert {config.data.root for config in configs.values()} == {str(tmp_path / "corpus")}
     assert steps["corpus"][1:] == ["--out", str(tmp_path / "corpus"), "--seconds", "24", "--recordings", "12"]
-    assert configs["CaMN"].optim.max_steps == configs["FGD network"].optim.max_steps == 7
+    for name in ("CaMN", "FGD network", "masked transformer"):
+        assert configs[name].optim.max_steps == 7
     assert configs["untrained CaMN"].optim.max_steps == 0
     for part, folder in configs["masked transformer"].model.tokenizers.items():
         assert folder == f"{configs[f'tokenizer of {part}'].output_dir}/best"
@@ -99,6 +100,8 @@ def test_the_commands_hang_together(tmp_path):
 def test_the_default_demo_needs_no_overrides_of_the_data():
     steps = steps_of(make_demo.DEFAULT_OUT, [], [])
     assert not [item for command in steps.values() for item in command if item.startswith("data.")]
+    assert f"optim.max_steps={make_demo.MAIN_STEPS}" in steps[make_demo.MAIN]
+    assert make_demo.MAIN_STEPS < load_config(ROOT / make_demo.MASKED).optim.max_steps
     data = load_config(ROOT / make_demo.CAMN).data
     assert (data.root, data.cache_dir) == ("runs/demo/corpus", "runs/demo/cache")
 
@@ -161,7 +164,7 @@ def test_a_person_who_does_not_move_is_scored_on_every_test_recording(demo, monk
         assert len(pair.waveform) == pair.reference.num_frames * 16000 // 15
 
 
-def test_the_picture_shows_the_liveliest_recording_or_the_one_asked_for(demo, tmp_path, capsys):
+def test_the_picture_shows_the_liveliest_recording_or_the_one_asked_for(demo, tmp_path, capsys, monkeypatch):
     table = make_demo.make_table(metrics(0.9), metrics(1.1), metrics(12.0), metrics(13.0))
     (tmp_path / "table.json").write_text(json.dumps(table))
     data = [f"data.root={demo / 'corpus'}", f"data.cache_dir={demo / 'cache'}"]
@@ -176,6 +179,10 @@ def test_the_picture_shows_the_liveliest_recording_or_the_one_asked_for(demo, tm
     assert 0.01 < ink < 0.5
     for area in (one[:450, :1200], one[450:, :1200], one[:, 1300:]):  # skeletons, curves, bars
         assert area.std() > 0.02
+    monkeypatch.setattr(draw_overview, "STRETCH_S", 1.0)
+    assert draw_overview.main([*arguments, str(tmp_path / "short.png"), "--recording", "2_scott_0_1_1"]) == 0
+    short = matplotlib.image.imread(tmp_path / "short.png")
+    assert not np.array_equal(short[450:, :1200], other[450:, :1200])  # other curves: of its beginning alone
     assert draw_overview.main([*arguments, str(tmp_path / "c.png"), "--recording", "2_scott_0_9_9"]) == 1
     assert "no <id>.bvh of a test recording" in capsys.readouterr().err
 
