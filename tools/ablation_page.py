@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ablation_plan import CAMN, ITERATIVE, MEAN_POSE, ONE_PASS
+from ablation_plan import CAMN, DECODINGS, ITERATIVE, MEAN_POSE, ONE_PASS
 from ablation_results import MEASURES, mean
 from ablation_table import difference, number, table, with_interval
 from cause_judgement import judge_causes
@@ -68,7 +68,8 @@ def _fairness(results: dict[str, Any]) -> str:
             ),
             "",
             f"Aimed at {budget['seconds']:.0f} s each; the transformer got {100 * verdict['training_unevenness']:+.0f} % against CaMN."
-            f" CaMN has the best of three learning rates (validation loss of the first seed: {tried}); the transformer has one.",
+            f" CaMN has the best of three learning rates (validation loss of the first seed: {tried}); the transformer has one."
+            f" One pass is decoded with {' '.join(DECODINGS[ONE_PASS])}, the rest as the config says.",
         ]
     )
 
