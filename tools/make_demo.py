@@ -43,7 +43,7 @@ PARTS = ("upper", "hands", "lower", "face")
 FLOOR, TRAINED, UNTRAINED, MEAN_POSE = "split-half floor of the real data", "CaMN", "untrained CaMN", "mean pose"
 MAIN = "masked transformer"
 DEFAULT_OUT = Path("runs/demo")
-MAIN_STEPS = 650  # of the transformer, for a demo of ten minutes; its config trains half as long again, and better
+MAIN_STEPS = 650  # of the transformer, to keep the demo short; its config trains half as long again, and better
 
 
 def commands(out: Path, corpus_options: list[str], overrides: list[str]) -> list[list[dict[str, list[str]]]]:
