@@ -7,6 +7,7 @@ killed goes on where it was when the same command is given again.
 """
 
 import argparse
+import itertools
 import json
 import sys
 import time
@@ -40,10 +41,10 @@ def run_all(plan: Plan, runner: Runner, journal: Journal) -> dict[str, Any]:
     tokenizers_s = sum(training_seconds(done) for name, done in prepared.items() if name.startswith("tokenizer of "))
     budget = plan_budget(plan, runner, journal, tokenizers_s)
     steps, first = budget["steps"], plan.seeds[0]
-    trained = runner.run(
-        [plan.masked(seed, steps[MASKED]) for seed in plan.seeds]
-        + [plan.camn(first, steps[CAMN], rate) for rate in RATES]
-    )
+    masked_trainings = [plan.masked(seed, steps[MASKED]) for seed in plan.seeds]
+    camn_trainings = [plan.camn(first, steps[CAMN], rate) for rate in RATES]
+    both = itertools.zip_longest(masked_trainings, camn_trainings)  # in turn, so that both have the same neighbours
+    trained = runner.run([step for pair in both for step in pair if step])
     losses = {rate: validation_loss(plan.camn_folder(first, rate)) for rate in RATES}
     rate = journal.fact("rate of CaMN", min(losses, key=lambda rate: losses[rate]))
     masked = {seed: plan.out / MASKED / f"seed_{seed}" for seed in plan.seeds}
@@ -70,7 +71,10 @@ def run_all(plan: Plan, runner: Runner, journal: Journal) -> dict[str, Any]:
 def plan_budget(plan: Plan, runner: Runner, journal: Journal, tokenizers_s: float) -> dict[str, Any]:
     """How many steps each system gets for equal seconds; decided once."""
     calibration = plan.calibration()
-    took = runner.run([step for steps in calibration.values() for step in steps])
+    # Runs of one length beside each other: a step costs more when the other core works too, as it does later.
+    took: dict[str, Done] = {}
+    for steps in zip(*calibration.values(), strict=True):
+        took |= runner.run(list(steps))
     costs = {
         name: Cost.of_runs(*(training_seconds(took[step.name]) for step in steps))
         for name, steps in calibration.items()

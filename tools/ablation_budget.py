@@ -8,10 +8,8 @@ from dataclasses import dataclass
 
 from emage.errors import InputError
 
-SHORT_STEPS, LONG_STEPS = (
-    40,
-    200,
-)  # of the two runs that a step's cost is measured in; validation costs much more than a few steps
+# Of the two runs that a step's cost is measured in; start and validation cost much more than a few steps.
+SHORT_STEPS, LONG_STEPS = 40, 400
 NUM_VALIDATIONS = 5  # of a run of any length, so that its fixed cost is the same
 FEWEST_STEPS = 20  # no run is shorter
 
