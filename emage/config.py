@@ -166,14 +166,15 @@ class GenerationConfig:
     temperature: float = 1.0  # 0: the most probable code
     residual_temperature: float = 0.0  # of the levels behind the first, which hold the details; 0: their expectation
     guidance: float = 1.0  # 1: none; above, the speech counts for more
+    coherence_s: float = 0.0  # how long chance stays alike, so that nothing trembles; 0: each draw has its own
     order_noise: float = 4.0  # 0: the surest codes are fixed first; large: in random order
     window_frames: int = 0  # of the overlapping windows; 0: as in training
     context: float = 0.25  # share of a window at each end that serves as context only
 
     def __post_init__(self) -> None:
         at_least("generation.steps", self.steps, 1)
-        for key in ("temperature", "residual_temperature", "guidance", "order_noise", "window_frames", "context"):
-            at_least(f"generation.{key}", getattr(self, key), 0)
+        for key, value in vars(self).items():
+            at_least(f"generation.{key}", value, 0)
         if self.context >= 0.5:
             raise InputError(
                 f"generation.context: got {self.context}; it must be below 0.5, or nothing is left between"

@@ -4,7 +4,8 @@ Long speech is cut into overlapping windows as long as in training. All windows 
 step of it is drawn in the window in whose middle it lies, and its neighbours in other windows see it at the next
 decoding step. So windows agree, and nothing has to be glued. Memory grows with the codes alone.
 
-Every draw belongs to (seed, step of the sequence, decoding step): the same seed gives the same codes.
+Every draw belongs to (seed, step of the sequence, decoding step): the same seed gives the same codes. With
+`generation.coherence_s` it belongs to (seed, step of the sequence), and chance changes slowly along the sequence.
 
 Shapes: T frames, N steps of the whole, W steps of a window, B windows at a time, M steps that are drawn at once,
 Q levels, K codebook entries, C channels.
@@ -21,6 +22,7 @@ from torch import Tensor
 from emage.audio import frame_to_sample
 from emage.config import GenerationConfig
 from emage.models.masked_transformer import MaskedGestureTransformer
+from emage.slow_noise import SlowNoise
 from emage.vocabulary import PAD
 
 WINDOWS_AT_ONCE = 32
@@ -80,6 +82,19 @@ class Request:
     hint_given: Mapping[str, Tensor]
 
 
+@dataclass
+class Chance:
+    """What one decoding step draws by.
+
+    Attributes:
+        uniform: (N, parts, levels + 1) in [0, 1).
+        slow: by part, the noise that takes the place of the levels' numbers if chance shall stay alike for a while; or None.
+    """
+
+    uniform: Tensor
+    slow: Mapping[str, SlowNoise] | None
+
+
 class CodeDecoder:
     """Draws the codes of a stretch of speech.
 
@@ -120,20 +135,35 @@ class CodeDecoder:
             for part in self.levels
         }
         known = {part: torch.zeros(num_steps, dtype=torch.bool, device=device) for part in self.levels}
-        draws = self._draws(seed, num_steps)
+        draws, slow = self._draws(seed, num_steps), self._slow_noise(seed, num_steps)
         for step in range(self.options.steps):
-            chances = torch.from_numpy(draws[:, step]).to(device)  # (N, parts, levels + 1)
+            chance = Chance(torch.from_numpy(draws[:, step]).to(device), slow)
             surest = {part: torch.zeros(num_steps, device=device) for part in self.levels}
             drawn = {part: value.clone() for part, value in latents.items()}
             for batch, condition in zip(batches, conditions, strict=True):
-                self._draw(batch, condition, latents, known, chances, drawn, surest)
-            self._fix(step, latents, known, chances, drawn, surest)
+                self._draw(batch, condition, latents, known, chance, drawn, surest)
+            self._fix(step, latents, known, chance.uniform, drawn, surest)
         return {part: value[None] for part, value in latents.items()}
 
     def _draws(self, seed: int | Sequence[int], num_steps: int) -> np.ndarray:
         """(N, decoding steps, parts, levels + 1) numbers in [0, 1): those of a step do not depend on what follows it."""
         shape = (num_steps, self.options.steps, len(self.levels), max(self.levels.values()) + 1)
         return np.random.default_rng(seed).random(shape, dtype=np.float32)
+
+    def _slow_noise(self, seed: int | Sequence[int], num_steps: int) -> dict[str, SlowNoise] | None:
+        """By part, the noise of `generation.coherence_s`; None if that is less than two steps."""
+        every = round(self.options.coherence_s * self.fps / self.downsample)
+        if every < 2:
+            return None
+        seeds = np.random.SeedSequence(seed).spawn(len(self.levels))
+        sizes = {
+            part: [len(self.model.heads[part].entries(level)) for level in range(levels)]
+            for part, levels in self.levels.items()
+        }
+        return {
+            part: SlowNoise(own, num_steps, every=every, sizes=sizes[part])
+            for own, part in zip(seeds, self.levels, strict=True)
+        }
 
     def _padded(self, request: Request, num_steps: int) -> Request:
         """The request with whole steps: silence and nothing given in the frames behind the last."""
@@ -198,14 +228,15 @@ class CodeDecoder:
         conditions: list[Tensor],
         latents: dict[str, Tensor],
         known: dict[str, Tensor],
-        chances: Tensor,
+        chance: Chance,
         drawn: dict[str, Tensor],
         surest: dict[str, Tensor],
     ) -> None:
         """Draws what is not known in some windows, into `drawn` and `surest` (its log probability)."""
         steps = torch.stack([torch.arange(span.start, span.stop) for span in spans])  # (B, W)
         own = torch.stack([(row >= s.first) & (row < s.last) for row, s in zip(steps, spans, strict=True)])
-        steps, own = steps.to(chances.device), own.to(chances.device)
+        device = chance.uniform.device
+        steps, own = steps.to(device), own.to(device)
         shown = {part: value[steps] for part, value in latents.items()}
         is_known = {part: value[steps] for part, value in known.items()}
         states = [self.model.states(condition, shown, is_known) for condition in conditions]
@@ -214,12 +245,18 @@ class CodeDecoder:
             if not wanted.any():
                 continue
             places = steps[wanted]  # (M,)
+            slow = None if chance.slow is None else chance.slow[part].at(places)
             drawn[part][places], surest[part][places] = self._draw_levels(
-                part, [state[part][wanted] for state in states], chances[places, number]
+                part, [state[part][wanted] for state in states], chance.uniform[places, number], slow
             )
 
-    def _draw_levels(self, part: str, states: list[Tensor], chances: Tensor) -> tuple[Tensor, Tensor]:
-        """(M, C') states, (M, levels + 1) chances -> latents (M, C) and the log probability of their first level (M,)."""
+    def _draw_levels(
+        self, part: str, states: list[Tensor], chances: Tensor, noise: list[Tensor] | None
+    ) -> tuple[Tensor, Tensor]:
+        """(M, C') states -> latents (M, C) and the log probability of their first level (M,).
+
+        Chance comes from `chances`, (M, levels + 1), or from Gumbel `noise` of each level, (M, K).
+        """
         options, head = self.options, self.model.heads[part]
         latents: Tensor | None = None
         first = torch.zeros(len(chances), device=chances.device)
@@ -229,7 +266,8 @@ class CodeDecoder:
             if level and options.residual_temperature == 0:
                 entry = mixed.softmax(dim=-1) @ head.entries(level)
             else:
-                code = _choose(mixed, options.residual_temperature if level else options.temperature, chances[:, level])
+                temperature = options.residual_temperature if level else options.temperature
+                code = _choose(mixed, temperature, chances[:, level], None if noise is None else noise[level])
                 entry = head.entries(level)[code]
                 first = first if level else mixed.log_softmax(dim=-1).gather(1, code[:, None])[:, 0]
             latents = entry if latents is None else latents + entry
@@ -262,10 +300,15 @@ class CodeDecoder:
             known[part][chosen] = True
 
 
-def _choose(logits: Tensor, temperature: float, chances: Tensor) -> Tensor:
-    """Codes (M,) of logits (M, K) by one chance each, (M,) in [0, 1); temperature 0 takes the most probable one."""
+def _choose(logits: Tensor, temperature: float, chances: Tensor, noise: Tensor | None) -> Tensor:
+    """Codes (M,) of logits (M, K) by one chance each, (M,) in [0, 1), or by Gumbel noise (M, K).
+
+    Temperature 0 takes the most probable one.
+    """
     if temperature == 0:
         return logits.argmax(dim=-1)
+    if noise is not None:
+        return (logits / temperature + noise).argmax(dim=-1)
     sums = (logits / temperature).softmax(dim=-1).cumsum(dim=-1)
     codes = torch.searchsorted(sums, chances[:, None] * sums[:, -1:], right=True)[:, 0]
     return codes.clamp(max=logits.shape[-1] - 1)

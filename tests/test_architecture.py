@@ -36,6 +36,7 @@ FLOORS = {
     "emage.decoding": 3,
     "emage.generation": 3,
     "emage.kept_motion": 3,
+    "emage.slow_noise": 3,
     "emage.pretrained": 3,
     "emage.face_prediction": 3,
     "emage.export": 3,

@@ -53,11 +53,13 @@ def test_any_length_gives_exactly_the_frames_of_its_duration(num_samples, steps)
     torch.testing.assert_close(matrix @ matrix.transpose(-1, -2), torch.eye(3).expand_as(matrix), atol=1e-4, rtol=0)
 
 
-def test_the_same_seed_gives_the_same_bits_and_another_seed_another_motion(generator):
-    first, second = (generator.generate(speech(6.0), RATE, seed=3, options=FEW) for _ in range(2))
+@pytest.mark.parametrize("coherence_s", [0.0, 0.8])
+def test_the_same_seed_gives_the_same_bits_and_another_seed_another_motion(generator, coherence_s):
+    options = GenerationConfig(steps=2, coherence_s=coherence_s)
+    first, second = (generator.generate(speech(6.0), RATE, seed=3, options=options) for _ in range(2))
     assert torch.equal(first.motion, second.motion)
     assert torch.equal(first.face, second.face)
-    other = generator.generate(speech(6.0), RATE, seed=4, options=FEW)
+    other = generator.generate(speech(6.0), RATE, seed=4, options=options)
     assert not torch.equal(first.motion, other.motion)
 
 
@@ -67,8 +69,24 @@ def test_temperature_zero_draws_nothing(generator):
     assert torch.equal(first.motion, second.motion)
 
 
-def test_what_comes_later_does_not_change_what_is_drawn_in_one_pass(generator):
-    options = GenerationConfig(steps=1)
+def test_coherent_chance_stays_with_its_codes_for_longer(generator, monkeypatch):
+    """Temperature 5: chance decides, not the network."""
+    tokenizer, seen = generator.model.tokenizer, []
+    decode = tokenizer.decode_latents
+    monkeypatch.setattr(
+        tokenizer, "decode_latents", lambda latents, frames: seen.append(latents) or decode(latents, frames)
+    )
+    for coherence_s in (0.0, 1.5):
+        options = GenerationConfig(steps=1, temperature=5.0, coherence_s=coherence_s)
+        generator.generate(speech(20.0), RATE, options=options)
+    for part in tokenizer.parts:
+        independent, coherent = (float(latents[part][0].diff(dim=0).norm(dim=-1).mean()) for latents in seen)
+        assert coherent < 0.7 * independent, part
+
+
+@pytest.mark.parametrize("coherence_s", [0.0, 0.8])
+def test_what_comes_later_does_not_change_what_is_drawn_in_one_pass(generator, coherence_s):
+    options = GenerationConfig(steps=1, coherence_s=coherence_s)
     long, short = (generator.generate(speech(9.0)[: round(s * RATE)], RATE, options=options) for s in (9.0, 8.0))
     frames = 4 * 15  # the windows of both begin alike; the last ones differ
     assert torch.equal(long.motion[:frames], short.motion[:frames])

@@ -18,8 +18,7 @@ CAMN, MASKED = "camn", "masked_transformer"
 ONE_PASS, ITERATIVE, MEAN_POSE = "masked_one_pass", "masked_iterative", "mean_pose"  # systems, beside camn
 RATES = (3e-4, 1e-3, 3e-3)  # of CaMN
 FGD_NETWORK = "motion_autoencoder"
-# All codes of one pass are drawn without knowing each other: at the temperature of many steps they would not fit together.
-DECODINGS = {ONE_PASS: ("generation.steps=1", "generation.temperature=0.5"), ITERATIVE: ()}
+DECODINGS = {ONE_PASS: ("generation.steps=1",), ITERATIVE: ()}
 BASELINE_CONFIG, FGD_CONFIG = "camn.yaml", "motion_autoencoder.yaml"
 _CORPUS_OPTIONS = {
     "--speakers": "num_speakers",
