@@ -28,7 +28,7 @@ def _head(results: dict[str, Any]) -> str:
         [
             "# The synthetic corpus: CaMN against the masked transformer",
             "",
-            f"Written by `python tools/ablate.py -c {results['config']}`; every number, seed by seed with commit, config and seconds,",
+            f"Written by `python tools/ablate.py -c {results['config']}`; every number, seed by seed with commits, config and seconds,",
             f"is in [synthetic.json](synthetic.json). {counts['recordings']} test recordings, {counts['motion_s']:.0f} s;"
             f" {len(results['seeds'])} training seed(s); {results['machine']['device']}, {results['machine']['cores']} cores.",
             f"FGD in {network['layout']}, by one network ({network['features']} features, {network['steps']} steps,"

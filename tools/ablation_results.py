@@ -90,6 +90,8 @@ def seed_row(
         "parameters": info["parameters"],
         "weights_sha256": weights_hash(folder / "best"),
         "commit": done.commit,
+        "test_commit": trained[f"test of {system} seed {seed}"].commit,
+        "generation": tested["config"]["generation"],
         "command": done.command,
         "config": config_to_dict(load_config(folder / "best" / "config.yaml")),
     }
