@@ -1,4 +1,4 @@
-# make demo       corpus, cache, training, generation and numbers, on this machine (8 to 14 minutes after the install)
+# make demo       corpus, cache, training, generation and numbers, on this machine (8 to 13 minutes after the install)
 # make test       the tests of an ordinary machine        make test-long  those that train models
 # make pretrained   trains the model inside the package again (emage/pretrained; README says how long)
 # make lint       ruff                                    make install    only .venv
