@@ -22,11 +22,10 @@ from torch import Tensor
 from emage.audio import frame_to_sample
 from emage.config import GenerationConfig
 from emage.models.masked_transformer import MaskedGestureTransformer
-from emage.slow_noise import SlowNoise
+from emage.slow_noise import SMALLEST, SlowNoise, gumbel
 from emage.vocabulary import PAD
 
 WINDOWS_AT_ONCE = 32
-SMALLEST = 1e-9
 
 
 @dataclass(frozen=True)
@@ -157,8 +156,7 @@ class CodeDecoder:
             return None
         seeds = np.random.SeedSequence(seed).spawn(len(self.levels))
         sizes = {
-            part: [len(self.model.heads[part].entries(level)) for level in range(levels)]
-            for part, levels in self.levels.items()
+            part: [self.model.tokenizer.vqvaes[part].codebook_size] * levels for part, levels in self.levels.items()
         }
         return {
             part: SlowNoise(own, num_steps, every=every, sizes=sizes[part])
@@ -293,7 +291,7 @@ class CodeDecoder:
             if step == self.options.steps - 1:
                 wanted = num_steps
             uniform = chances[:, number, -1].clamp(SMALLEST, 1 - 1e-6)
-            noise = -(-uniform.log()).log() * self.options.order_noise * left
+            noise = gumbel(uniform) * self.options.order_noise * left
             order = (surest[part] + noise).masked_fill(known[part], math.inf)  # what is known stays known
             chosen = order.topk(max(wanted, 1)).indices
             latents[part][chosen] = torch.where(known[part][chosen, None], latents[part][chosen], drawn[part][chosen])

@@ -38,4 +38,9 @@ class SlowNoise:
         angle = (steps.cpu() % self.every)[:, None] * (0.5 * math.pi / self.every)
         normal = angle.cos() * self.knots[before] + angle.sin() * self.knots[before + 1]  # cos^2 + sin^2 = 1
         uniform = torch.special.ndtr(normal.double()).clamp(SMALLEST, 1 - SMALLEST)
-        return list((-(-uniform.log()).log()).float().to(steps.device).split(self.sizes, dim=1))
+        return list(gumbel(uniform).float().to(steps.device).split(self.sizes, dim=1))
+
+
+def gumbel(uniform: Tensor) -> Tensor:
+    """Gumbel noise of numbers within (0, 1)."""
+    return -(-uniform.log()).log()
