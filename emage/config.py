@@ -14,7 +14,19 @@ from typing import Any
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from emage.config_checks import at_least, choice
+from emage.config_checks import (
+    MAX_FPS,
+    MAX_GUIDANCE,
+    MAX_STEPS,
+    MAX_TEMPERATURE,
+    at_least,
+    between,
+    check_seed,
+    choice,
+    is_finite,
+    share,
+    whole,
+)
 from emage.config_models import (
     MODEL_CONFIGS,
     CaMNConfig,
@@ -86,7 +98,7 @@ class DataConfig:
     def __post_init__(self) -> None:
         choice("data.format", self.format, DATA_FORMATS)
         choice("data.audio_track", self.audio_track, ("vocals", "accompaniment", "mix"))
-        at_least("data.fps", self.fps, 1)
+        between("data.fps", self.fps, 1, MAX_FPS)
         at_least("data.sample_rate", self.sample_rate, 1000)
         at_least("data.window_frames", self.window_frames, 2)
         at_least("data.stride_frames", self.stride_frames, 1)
@@ -119,10 +131,9 @@ class OptimConfig:
         at_least("optim.max_steps", self.max_steps, 0)
         for key in ("batch_size", "accumulation_steps", "log_every", "eval_every", "save_every"):
             at_least(f"optim.{key}", getattr(self, key), 1)
-        for key in ("lr", "min_lr", "warmup_steps", "weight_decay", "grad_clip", "ema_decay"):
+        for key in ("lr", "min_lr", "warmup_steps", "weight_decay", "grad_clip"):
             at_least(f"optim.{key}", getattr(self, key), 0)
-        if self.ema_decay >= 1:
-            raise InputError(f"optim.ema_decay: got {self.ema_decay}; it must be below 1")
+        share("optim.ema_decay", self.ema_decay)
         if len(self.betas) != 2 or not all(0 <= beta < 1 for beta in self.betas):
             raise InputError(f"optim.betas: got {self.betas}; expected two numbers from 0 to below 1")
         if self.batch_size % self.accumulation_steps:
@@ -172,9 +183,12 @@ class GenerationConfig:
     context: float = 0.25  # share of a window at each end that serves as context only
 
     def __post_init__(self) -> None:
-        at_least("generation.steps", self.steps, 1)
-        for key, value in vars(self).items():
-            at_least(f"generation.{key}", value, 0)
+        whole("generation.steps", self.steps, 1, MAX_STEPS)
+        for key in ("temperature", "residual_temperature"):
+            between(f"generation.{key}", getattr(self, key), 0, MAX_TEMPERATURE)
+        between("generation.guidance", self.guidance, 0, MAX_GUIDANCE)
+        for key in ("coherence_s", "order_noise", "window_frames", "context"):
+            at_least(f"generation.{key}", getattr(self, key), 0)
         if self.context >= 0.5:
             raise InputError(
                 f"generation.context: got {self.context}; it must be below 0.5, or nothing is left between"
@@ -195,6 +209,10 @@ class Config:
     seed: int = 0
     output_dir: str = ""
     num_processes: int = 0  # how many processes the run must have; 0: as many as the launcher starts
+
+    def __post_init__(self) -> None:
+        check_seed("seed", self.seed)
+        at_least("num_processes", self.num_processes, 0)
 
 
 def _read_yaml(path: Path, seen: tuple[Path, ...] = ()) -> Any:
@@ -251,8 +269,7 @@ def _to_dataclass(node: Any, source: str) -> Config:
     schema = Config(model=model_config(), loss=loss_config())
     _check_keys(node, schema, "", source)
     try:
-        merged = OmegaConf.merge(OmegaConf.structured(schema), node)
-        return OmegaConf.to_object(merged)
+        config: Config = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(schema), node))
     except OmegaConfBaseException as error:
         if isinstance(error.__cause__, InputError):
             raise error.__cause__ from None
@@ -263,6 +280,16 @@ def _to_dataclass(node: Any, source: str) -> Config:
                 f"{source}: {key}: nothing stands after `{key}=`; write a value or leave it out"
             ) from error
         raise InputError(f"{source}: {key}: got {value!r}: {str(error).splitlines()[0]}") from error
+    _check_finite(config, source)
+    return config
+
+
+def _check_finite(config: Config, source: str) -> None:
+    """Refuses NaN and infinity in any value, loss weights included."""
+    for key, value in _flatten(config_to_dict(config)).items():
+        for item in value if isinstance(value, list) else [value]:
+            if isinstance(item, float) and not is_finite(item):
+                raise InputError(f"{source}: {key}: got {value}; it must be finite")
 
 
 def load_config(path: str | Path, overrides: Iterable[str] = ()) -> Config:

@@ -2,15 +2,10 @@
 
 from dataclasses import dataclass, field
 
+from emage.config_checks import MAX_FPS, above_zero, between
 from emage.errors import InputError
 
 FACE_HEADS = ("arkit", "flame50", "flame100", "head")  # one an annotation; emage.models.face says what each puts out
-
-
-def _positive(key: str, *values: float) -> None:
-    for value in values:
-        if not value > 0:  # NaN too
-            raise InputError(f"{key}: got {value}; it must be above 0")
 
 
 def _unit(key: str, value: float) -> None:
@@ -32,8 +27,9 @@ class MixtureCorpusConfig:
     cap: float = 1.0  # its share of the windows is never more
 
     def __post_init__(self) -> None:
-        _positive("mixture.corpora.NAME.weight", self.weight)
-        _positive("mixture.corpora.NAME.cap", self.cap)
+        between("mixture.corpora.NAME.fps", self.fps, 1, MAX_FPS)
+        above_zero("mixture.corpora.NAME.weight", self.weight)
+        above_zero("mixture.corpora.NAME.cap", self.cap)
 
 
 @dataclass
@@ -50,7 +46,7 @@ class MixtureConfig:
     def __post_init__(self) -> None:
         _unit("mixture.temperature", self.temperature)
         _unit("mixture.train_share", self.train_share)
-        _positive("mixture.weight, mixture.cap, mixture.train_share", self.weight, self.cap, self.train_share)
+        above_zero("mixture.weight, mixture.cap, mixture.train_share", self.weight, self.cap, self.train_share)
         if self.main in self.corpora:
             raise InputError(f"mixture.main: {self.main!r} is also the name of one of mixture.corpora; give another")
 
@@ -75,7 +71,7 @@ class FaceConfig:
 
     def __post_init__(self) -> None:
         sizes = (self.num_corpora, self.num_speakers, self.corpus_dim, self.speaker_dim, self.channels, self.num_layers)
-        _positive("model.num_corpora, num_speakers, *_dim, channels, num_layers", *sizes)
+        above_zero("model.num_corpora, num_speakers, *_dim, channels, num_layers", *sizes)
         _unit("model.neutral_share", self.neutral_share)
         _unit("model.dropout", self.dropout)
         unknown = [name for name in self.heads if name not in FACE_HEADS]

@@ -1,15 +1,19 @@
 """All the files of one result beside each other: <stem>.bvh, .json, .csv, .npz ..., each by its own writer."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from emage.errors import InputError
-from emage.performance import Performance
-from emage.words import TimedWord, write_words_json
+
+if TYPE_CHECKING:  # the names of the formats are needed where torch is not: in the help of `emage generate`
+    import numpy as np
+
+    from emage.performance import Performance
+    from emage.words import TimedWord
 
 # Name of a format -> how its file ends, in the order in which they are written.
 ENDINGS: dict[str, str] = {
@@ -87,6 +91,12 @@ def _write_mp4(result: Result, path: Path) -> None:
     write_video(path, [_shown(result, path)], sound=_sound(result), words=result.words)
 
 
+def _write_words(result: Result, path: Path) -> None:
+    from emage.words import write_words_json
+
+    write_words_json(path, result.words)
+
+
 def _shown(result: Result, path: Path) -> Any:
     from emage.viewer.shown import shown_performance
 
@@ -105,7 +115,7 @@ _WRITERS: dict[str, Callable[[Result, Path], None]] = {
     "csv": lambda result, path: result.performance.save_livelink_csv(path),
     "npz": lambda result, path: result.performance.save_npz(path),
     "smplx": lambda result, path: result.performance.save_smplx_npz(path),
-    "words": lambda result, path: write_words_json(path, result.words),
+    "words": _write_words,
     "html": _write_html,
     "mp4": _write_mp4,
 }

@@ -5,7 +5,8 @@ from tiny_bundles import camn_bundle, vqvae_bundle
 from torch import nn
 
 from emage.checkpoint import save_bundle
-from emage.cli import main, parameters_by_part
+from emage.cli import main
+from emage.commands.info import parameters_by_part
 
 
 def rows(capsys) -> dict[str, str]:

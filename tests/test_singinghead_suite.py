@@ -1,6 +1,5 @@
 """SingingHead's benchmarks over an eval_folder, end to end."""
 
-import argparse
 import json
 import shutil
 import zipfile
@@ -25,13 +24,13 @@ from singinghead_folder import (
 from synthetic_flame import flame_masks, write_flame_folder
 
 from emage.audio import read_audio
-from emage.errors import InputError, one_line_errors
+from emage.cli import main
+from emage.errors import InputError
 from emage.metrics import singinghead as metrics
 from emage.metrics.singinghead_video import psnr, ssim
 from emage.motion.flame import load_flame
 from emage.motion.flame_file import read_flame, write_flame_npz
 from emage.singinghead_suite import networks, video2d
-from emage.singinghead_suite.command import add_singinghead_parser
 from emage.singinghead_suite.frames import audio_track, published_frames
 from emage.singinghead_suite.scores import PUBLISHED_2D, PUBLISHED_3D
 from emage.singinghead_suite.suite import evaluate_singinghead
@@ -336,20 +335,15 @@ def test_broken_sound_takes_the_beats_alone(faces_root, tmp_path):
 
 
 def test_command(faces_root, flame, tmp_path, capsys):
-    parser = argparse.ArgumentParser()
-    add_singinghead_parser(parser.add_subparsers())
-    arguments = parser.parse_args(["singinghead", "--root", str(faces_root), "--flame", str(flame)])
-    assert arguments.run(arguments) == 0
+    assert main(["evaluate", "singinghead", "--root", str(faces_root), "--flame", str(flame)]) == 0
     printed = capsys.readouterr().out
     assert "lve_mean_mm" in printed
     assert f"written: {faces_root / 'metric_results' / 'noisy.json'}" in printed
     root = copy(faces_root, tmp_path)
     (root / "generated" / "noisy_flame" / "s1" / f"{IDS[0]}.npz").unlink()
-    arguments = parser.parse_args(["singinghead", "--root", str(root)])
-    assert arguments.run(arguments) == 3
+    assert main(["evaluate", "singinghead", "--root", str(root)]) == 3
     assert f"left out: noisy {IDS[0]}, 3D" in capsys.readouterr().out
-    arguments = parser.parse_args(["singinghead", "--root", str(tmp_path / "none")])
-    assert one_line_errors(arguments.run)(arguments) == 1
+    assert main(["evaluate", "singinghead", "--root", str(tmp_path / "none")]) == 1
     assert capsys.readouterr().err.startswith("error: ")
 
 

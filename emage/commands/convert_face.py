@@ -5,7 +5,6 @@ Shapes: T frames.
 
 import argparse
 import json
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -14,7 +13,7 @@ from torch import Tensor
 from emage.errors import InputError
 from emage.metrics.face import CHANNEL_GROUPS, group_errors
 from emage.motion.arkit import write_arkit_json
-from emage.motion.arkit_flame import METHODS, FaceMap, load_face_map
+from emage.motion.arkit_flame import FaceMap, load_face_map
 from emage.motion.atomic import write_text_atomic
 from emage.motion.convert_face import convert_face
 from emage.motion.face_file import DEFAULT_FPS, FaceFile, read_face, write_codes_npz
@@ -23,35 +22,8 @@ from emage.motion.layout import ARKIT_51, get_layout
 TARGETS = {"arkit": "arkit_51", "flame50": "flame_53", "flame100": "flame_103"}
 SATURATED = 1e-3  # a weight this near to 0 or 1 is at its bound
 
-EXAMPLES = """examples:
-  emage convert-face face.json face.npz --to flame50 --map face_map.safetensors
-  emage convert-face 2_scott_0_1_1.npz face.json --to arkit --map mat_final.npy
-  emage convert-face trainset/V0-GRID/V0-s1-00001 face.json --to arkit --map face_map.safetensors --report cost.json
 
-A map is fitted on pairs of your own by tools/fit_face_map.py, or is the published matrix of BEAT2_Tools (mat_final.npy).
-FLAME to FLAME (flame50, flame100) needs none.
-"""
-
-
-def add_convert_face_parser(commands: argparse._SubParsersAction) -> None:
-    """Adds `convert-face` to the commands of `emage`."""
-    parser = commands.add_parser(
-        "convert-face",
-        help="a face from ARKit weights to FLAME codes or back",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("source", type=Path, metavar="IN", help="ARKit .json, FLAME .npz or .pkl, or an EMOCA folder")
-    parser.add_argument("target", type=Path, metavar="OUT", help=".json for arkit, .npz for flame50 and flame100")
-    parser.add_argument("--to", required=True, choices=TARGETS)
-    parser.add_argument("--map", type=Path, metavar="FILE", help="fitted map (.safetensors) or published matrix (.npy)")
-    parser.add_argument("--method", choices=METHODS, default="auto", help="of FLAME to ARKit (default %(default)s)")
-    parser.add_argument("--fps", type=float, help=f"where the file does not say (default {DEFAULT_FPS:g})")
-    parser.add_argument("--report", type=Path, metavar="JSON", help="what the conversion cost, as json")
-    parser.set_defaults(run=run)
-
-
-def run(arguments: argparse.Namespace) -> int:
+def run_convert_face(arguments: argparse.Namespace) -> int:
     """Runs the command.
 
     Raises:

@@ -12,99 +12,19 @@ from typing import Any
 import numpy as np
 
 from emage.audio import SAMPLE_RATE, read_audio
-from emage.completion import GIVEN_PARTS
-from emage.emotions import EMOTIONS, emotion_labels
+from emage.emotions import emotion_labels
 from emage.errors import InputError
 from emage.generation import Generator, load_pretrained
 from emage.kept_motion import KeptMotion, read_kept
 from emage.motion.resample import frame_count
-from emage.result_files import DEFAULT_FORMATS, ENDINGS, FACE_ONLY, Result, save_result
+from emage.result_files import ENDINGS, FACE_ONLY, Result, save_result
 from emage.words import TimedWord, align_text, read_words, spoken
 from emage.words.alignment import text_or_file
 
-RATES = (15, 30, 60)
 _SPAN = re.compile(r"\s*(\d+\.?\d*|\.\d+)\s*-\s*(\d+\.?\d*|\.\d+)\s*")
 DECODING = ("steps", "temperature", "guidance")  # options of models that draw
-EXAMPLES = """examples:
-  emage generate speech.wav
-  emage generate speech.mp3 --text "what is said" --fps 30 --out out
-  emage generate speech.wav --words whisper.json --emotion moods.csv --mp4
-  emage generate speech.wav --keep out/speech.bvh --keep-parts RightArm,RightForeArm,RightHand --keep-time 2-5 --seed 1
-  emage generate speech.wav --checkpoint runs/demo/masked_transformer/best
-
-writes out/<stem>.bvh .json .csv .npz .words.json .html; what each is good for: docs/using_results.md
-an emotion timeline holds rows of start_s,end_s,emotion
-"""
 
 logger = logging.getLogger(__name__)
-
-
-def add_generate_parser(commands: Any) -> argparse.ArgumentParser:
-    """Adds `generate` to the commands of an argparse parser; the parsed arguments hold `run`."""
-    parser = commands.add_parser(
-        "generate",
-        help="motion and face for a sound file, as BVH, ARKit json, Live Link csv, npz and a page to look at",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("audio", type=Path, metavar="AUDIO", help="wav, flac, mp3, ogg or opus, any rate and length")
-    known = "folder of a trained generator (the model inside the package)"
-    parser.add_argument("--checkpoint", type=Path, metavar="DIR", help=known)
-    parser.add_argument("--out", type=Path, default=Path("out"), metavar="DIR", help="folder of the results (out)")
-    _add_words(parser)
-    _add_person(parser)
-    _add_keeping(parser)
-    _add_files(parser)
-    parser.set_defaults(run=run_generate)
-    return parser
-
-
-def _add_words(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("words", "what is said; without, the model hears the sound alone")
-    words = group.add_mutually_exclusive_group()
-    words.add_argument("--textgrid", type=Path, metavar="FILE", help="a TextGrid, e.g. of the Montreal Forced Aligner")
-    words.add_argument("--words", type=Path, metavar="FILE", help="word times: Whisper's json, srt or vtt")
-    words.add_argument("--text", metavar="TEXT_OR_FILE", help="a plain transcript; its words are found in the sound")
-    group.add_argument("--language", default="en", metavar="CODE", help="of --text; only en is aligned by phones (en)")
-
-
-def _add_person(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("who and how")
-    group.add_argument("--speaker", metavar="NAME", help="whose style and skeleton (the model's first)")
-    known = f"{', '.join(EMOTIONS)}, or a timeline file (neutral)"
-    group.add_argument("--emotion", default=EMOTIONS[0], metavar="EMOTION", help=known)
-    group.add_argument("--seed", type=int, default=0, metavar="N", help="of models that draw (0)")
-    group.add_argument("--samples", type=int, default=1, metavar="N", help="so many takes, of models that draw (1)")
-    group.add_argument("--steps", type=int, metavar="N", help="decoding steps, 1 = one pass (the model's own)")
-    group.add_argument(
-        "--temperature", type=float, metavar="X", help="0 = the most probable, 1 = as learned (the model's own)"
-    )
-    group.add_argument(
-        "--guidance", type=float, metavar="X", help="1 = off, above: the speech counts for more (the model's own)"
-    )
-    group.add_argument("--fps", type=int, choices=RATES, help="frames per second of the files (the model's own)")
-    group.add_argument("--device", default="cpu", help="where the network runs, e.g. cuda (cpu)")
-
-
-def _add_keeping(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("editing", "some of an older motion stays as it is, the rest is made around it")
-    group.add_argument(
-        "--keep", type=Path, metavar="FILE", help="a BVH, e.g. of an earlier take; it begins with the sound"
-    )
-    parts = f"comma separated joints, or parts: {', '.join(GIVEN_PARTS)} (all)"
-    group.add_argument("--keep-parts", metavar="LIST", help=parts)
-    group.add_argument("--keep-time", metavar="A-B", help="seconds, e.g. 2-5 (as long as file and sound last)")
-
-
-def _add_files(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("files")
-    known = f"comma separated, of {', '.join(ENDINGS)} ({','.join(DEFAULT_FORMATS)})"
-    group.add_argument("--formats", default=",".join(DEFAULT_FORMATS), metavar="LIST", help=known)
-    group.add_argument("--mp4", action="store_true", help="a video too (same as adding mp4 to --formats)")
-    group.add_argument("--bvh-unit", choices=("cm", "m"), default="cm", help="unit of length of the BVH (cm)")
-    group.add_argument("--bvh-up", choices=("y", "z"), default="y", help="axis of the BVH that points up (y)")
-    group.add_argument("--in-place", action="store_true", help="BVH: the root stays where it is on the ground")
-    group.add_argument("--t-pose", action="store_true", help="BVH: the first frame shows the T-pose")
 
 
 def run_generate(arguments: argparse.Namespace) -> int:

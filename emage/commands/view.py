@@ -4,7 +4,6 @@ import argparse
 import logging
 import sys
 from pathlib import Path
-from typing import Any
 
 from emage.audio import SAMPLE_RATE, read_audio
 from emage.errors import InputError
@@ -13,35 +12,8 @@ from emage.viewer.shown import Sound, load_shown, sound_beside
 from emage.words import TimedWord, read_words
 
 WORD_ENDINGS = (".words.json", ".TextGrid", ".srt", ".vtt")
-EXAMPLES = """examples:
-  emage view out/speech.bvh --audio speech.wav
-  emage view real.bvh out/speech.npz other/speech.bvh --names real,ours,theirs --audio speech.wav --out compare.html
-  emage view out/speech.npz --audio speech.wav --mp4
-
-a RESULT is a .bvh (its face, .json or .csv of the same name, lies beside it) or a .npz of ours; sound and words of the
-first result's name are taken if none are given
-"""
 
 logger = logging.getLogger(__name__)
-
-
-def add_view_parser(commands: Any) -> argparse.ArgumentParser:
-    """Adds `view` to the commands of an argparse parser; the parsed arguments hold `run`."""
-    parser = commands.add_parser(
-        "view",
-        help="one self-contained page that plays results side by side with their sound",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("results", type=Path, nargs="+", metavar="RESULT")
-    parser.add_argument("--audio", type=Path, metavar="FILE", help="the speech")
-    parser.add_argument("--words", type=Path, metavar="FILE", help="words.json, TextGrid, srt, vtt or Whisper's json")
-    parser.add_argument("--names", metavar="A,B", help="what stands above the results (their file names)")
-    parser.add_argument("--out", type=Path, metavar="HTML", help="the page (beside the first result, <stem>.html)")
-    parser.add_argument("--theme", choices=("auto", "light", "dark"), default="auto", help="(auto: as the browser)")
-    parser.add_argument("--mp4", action="store_true", help="a video too, of the same name")
-    parser.set_defaults(run=run_view)
-    return parser
 
 
 def run_view(arguments: argparse.Namespace) -> int:

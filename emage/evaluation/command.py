@@ -1,8 +1,7 @@
-"""`emage evaluate`: its arguments, and what it prints for people."""
+"""`emage evaluate`: what it does and prints."""
 
 import argparse
 import sys
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,57 +15,7 @@ from emage.evaluation.scoring import Evaluation, Options
 from emage.evaluation.write import FILES
 
 EXIT_LEFT_OUT = 3  # as tools/build_cache.py: done, but not with everything
-DEFAULT_OUT = "runs/evaluation"
 SHOWN_ROWS = 12
-EXAMPLES = """examples:
-  emage evaluate --generated my_system --reference real --audio real/wav
-  emage evaluate --generated my_system --reference real --compare other_system --fgd-checkpoint runs/beat/fgd/best --out report
-  emage evaluate singinghead --root eval_folder
-
-Folders hold <id>.bvh (any hierarchy; joints are known by BEAT's names, Mixamo's, SMPL-X's, Unreal's and others) and <id>.json
-(ARKit weights), with all that lies below them, of any frame rate; recordings are paired by their ids. Sub-folders that hold
-the same ids are seeds. <id>.json, .wav, .TextGrid and .txt (BEAT's semantic labels) beside the reference are used too.
-
-exit code: 0 all recordings were used, 3 something was left out (listed with its reason), 1 nothing could be done
-"""
-DESCRIPTION = """Scores the motion of any system against the real one, beside four controls: the real motion, the system's
-motion to other speech, the mean pose, and the real frames in random order. Writes metrics.json, metrics.csv and report.html."""
-
-
-def add_folder_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the arguments of `emage evaluate` to its parser; the parsed arguments hold `run`."""
-    parser.description, parser.epilog = DESCRIPTION, EXAMPLES
-    add = parser.add_argument
-    add("--generated", type=Path, metavar="DIR", help="what the system made: <id>.bvh and <id>.json")
-    add("--reference", type=Path, metavar="DIR", help="what the people did: <id>.bvh and <id>.json")
-    add("--audio", type=Path, metavar="DIR", help="the speech, <id>.wav; by default that beside the reference")
-    add(
-        "--textgrid",
-        type=Path,
-        metavar="DIR",
-        help="<id>.TextGrid with a tier `phones`; by default those beside the reference",
-    )
-    add(
-        "--fgd-checkpoint",
-        type=Path,
-        metavar="DIR",
-        help="a trained motion_autoencoder; without it FGD is of the windows alone",
-    )
-    add("--fps", type=float, metavar="N", help="frame rate of the evaluation; by default that of the generated files")
-    add("--window-frames", type=int, metavar="N", help="frames of the generator's windows; without it no seam score")
-    add("--out", type=Path, default=Path(DEFAULT_OUT), metavar="DIR", help="where the report goes (%(default)s)")
-    add(
-        "--compare",
-        type=Path,
-        nargs="+",
-        action="extend",
-        default=[],
-        metavar="DIR",
-        help="other systems, for paired differences",
-    )
-    add("--seed", type=int, default=0, metavar="N", help="of chance levels and resamples (0)")
-    add("--no-intervals", action="store_true", help="leave confidence intervals and paired differences out (faster)")
-    parser.set_defaults(run=run_folders, suite=None)
 
 
 def run_folders(arguments: argparse.Namespace) -> int:

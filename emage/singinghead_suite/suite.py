@@ -13,12 +13,12 @@ from tqdm import tqdm
 from emage.audio import SAMPLE_RATE, read_audio
 from emage.errors import InputError
 from emage.metrics.singinghead_beats import audio_beat_frames
+from emage.singinghead_suite import FRAME_INTERVAL, IMAGE_SIZE
 from emage.singinghead_suite.face3d import Face3D, FlameTools, no_motions, real_face
 from emage.singinghead_suite.folders import EvalFolder, Method, find_results
 from emage.singinghead_suite.scores import HIGHER_IS_BETTER, ORDER, MethodScores, Sound
 from emage.singinghead_suite.video2d import Clip2D, Video2D, VideoTools
 
-IMAGE_SIZE, FRAME_INTERVAL = 256, 6  # of the released code
 RESULT_FOLDER = "metric_results"
 
 
