@@ -4,15 +4,17 @@ Shapes: T frames, S samples, J joints, D columns of the model's layout, P values
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import Any
 
-import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from torch import Tensor
 
+from emage.array_inputs import as_mask, as_numbers
 from emage.config import Config, GenerationConfig
 from emage.decoding import CodeDecoder, Request
-from emage.errors import InputError
+from emage.errors import InputError, warn_input
 from emage.models.masked_transformer import MaskedGestureTransformer
 from emage.motion.convert import convert
 from emage.motion.layout import ARKIT_51, ROOT, Layout, get_layout, part_joints
@@ -32,20 +34,22 @@ class Given:
         joints: (T, J + 1) bool, a column for each joint of the layout and a last one for the root translation.
         face: (T, 51) ARKit weights; read where `channels` is true. None: no channel is given.
         channels: (T, 51) bool.
+
+    Each is a torch tensor, a numpy array or nested lists; numbers of any real type, masks also as 0 and 1.
     """
 
-    motion: Tensor | None = None
-    joints: Tensor | None = field(default=None)
-    face: Tensor | None = None
-    channels: Tensor | None = field(default=None)
+    motion: Any = None
+    joints: Any = None
+    face: Any = None
+    channels: Any = None
 
     @classmethod
     def stretch(
         cls,
-        motion: Tensor,
+        motion: ArrayLike,
         layout: str,
         *,
-        names: Iterable[str] = ("all",),
+        names: str | Iterable[str] = ("all",),
         start_frame: int = 0,
         stop_frame: int | None = None,
         num_frames: int | None = None,
@@ -61,9 +65,16 @@ class Given:
             num_frames: T of the result; None: that of `motion`.
 
         Raises:
-            InputError: a name that is neither a joint of the layout nor a part, or frames beyond the motion.
+            InputError: a motion of another shape, a name that is neither a joint of the layout nor a part, or frames
+                beyond the motion.
         """
         columns = get_layout(layout)
+        motion = as_numbers("given motion", motion)
+        if motion.ndim != 2 or motion.shape[1] != columns.dim:
+            raise InputError(
+                f"given motion: got shape {tuple(motion.shape)}; expected (frames, {columns.dim}) ({layout})"
+            )
+        names = (names,) if isinstance(names, str) else names
         stop_frame = len(motion) if stop_frame is None else stop_frame
         num_frames = len(motion) if num_frames is None else num_frames
         if not 0 <= start_frame < stop_frame <= min(len(motion), num_frames):
@@ -79,10 +90,11 @@ class Given:
         return cls(whole, joints)
 
     def checked(self, layout: Layout, num_frames: int) -> "Given":
-        """Itself, if every array has the shape that the model needs.
+        """The same as tensors on the CPU, float32 and bool, each of the shape that the model needs.
 
         Raises:
-            InputError: an array of another shape, or values without the mask that says which count.
+            InputError: what is no array of numbers or of booleans, an array of another shape, values without the mask
+                that says which count, or values that count and are not finite.
         """
         wanted = {
             "motion": (num_frames, layout.dim),
@@ -90,19 +102,24 @@ class Given:
             "face": (num_frames, NUM_CHANNELS),
             "channels": (num_frames, NUM_CHANNELS),
         }
+        arrays: dict[str, Tensor | None] = {}
         for name, shape in wanted.items():
             value = getattr(self, name)
-            if value is not None and tuple(value.shape) != shape:
-                raise InputError(f"given {name}: got shape {tuple(value.shape)}; expected {shape} ({layout.name})")
+            if value is not None:
+                value = (as_mask if name in ("joints", "channels") else as_numbers)(f"given {name}", value)
+                if tuple(value.shape) != shape:
+                    raise InputError(f"given {name}: got shape {tuple(value.shape)}; expected {shape} ({layout.name})")
+            arrays[name] = value
         for values, mask in (("motion", "joints"), ("face", "channels")):
-            if (getattr(self, values) is None) != (getattr(self, mask) is None):
+            if (arrays[values] is None) != (arrays[mask] is None):
                 raise InputError(
                     f"given {values}: it needs `{mask}`, which says what of it counts, and the other way round"
                 )
-        for values, mask in ((self.motion, self._columns(layout)), (self.face, self.channels)):
+        given = Given(**arrays)
+        for values, mask in ((given.motion, given._columns(layout)), (given.face, given.channels)):
             if values is not None and not torch.isfinite(values[mask]).all():
                 raise InputError("given motion or face: values that are marked as given are not finite")
-        return self
+        return given
 
     def _columns(self, layout: Layout) -> Tensor | None:
         return None if self.joints is None else column_mask(self.joints, layout)
@@ -237,11 +254,27 @@ class Completer:
         return {part: value[0] for part, value in values.items()}, masks
 
 
-def as_seed(seed_motion: np.ndarray | Tensor, layout: str, num_frames: int) -> Given:
-    """The first frames of the motion, all joints, as `Given`."""
-    motion = torch.as_tensor(np.asarray(seed_motion), dtype=torch.float32)
+def as_seed(seed_motion: ArrayLike, layout: str, num_frames: int) -> Given:
+    """The first frames of the motion, all joints, as `Given`.
+
+    Frames beyond the speech are cut off with an InputWarning.
+
+    Raises:
+        InputError: what is no array of numbers, or one of another shape.
+    """
+    motion = as_numbers("seed frames", seed_motion)
     if motion.ndim != 2 or motion.shape[1] != get_layout(layout).dim:
         raise InputError(
             f"seed frames: got shape {tuple(motion.shape)}; expected (frames, {get_layout(layout).dim}) ({layout})"
         )
+    warn_of_long_seed(len(motion), num_frames)
     return Given.stretch(motion[:num_frames], layout, num_frames=num_frames)
+
+
+def warn_of_long_seed(seed_frames: int, num_frames: int) -> None:
+    """Issues an InputWarning if a seed is longer than the speech, whose frames are all that is made."""
+    if seed_frames > num_frames:
+        warn_input(
+            f"seed frames: got {seed_frames} for speech of {num_frames} frames; the last {seed_frames - num_frames} are"
+            " cut off"
+        )

@@ -187,7 +187,9 @@ class GenerationConfig:
         for key in ("temperature", "residual_temperature"):
             between(f"generation.{key}", getattr(self, key), 0, MAX_TEMPERATURE)
         between("generation.guidance", self.guidance, 0, MAX_GUIDANCE)
-        for key in ("coherence_s", "order_noise", "window_frames", "context"):
+        between("generation.coherence_s", self.coherence_s, 0, 3600)
+        between("generation.order_noise", self.order_noise, 0, 1e6)
+        for key in ("window_frames", "context"):
             at_least(f"generation.{key}", getattr(self, key), 0)
         if self.context >= 0.5:
             raise InputError(

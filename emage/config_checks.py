@@ -30,14 +30,14 @@ def is_finite(value: Any) -> bool:
 def at_least(key: str, value: float, low: float) -> None:
     """The value is finite and not below `low`."""
     if not (is_finite(value) and value >= low):
-        raise InputError(f"{key}: got {value}; it must be a finite number, at least {low}")
+        raise InputError(f"{key}: got {value}; it must be at least {low}{'' if is_finite(value) else ', and finite'}")
 
 
 def above_zero(key: str, *values: float) -> None:
     """The values are finite and above 0."""
     for value in values:
         if not (is_finite(value) and value > 0):
-            raise InputError(f"{key}: got {value}; it must be a finite number above 0")
+            raise InputError(f"{key}: got {value}; it must be above 0{'' if is_finite(value) else ', and finite'}")
 
 
 def between(key: str, value: float, low: float, high: float) -> None:

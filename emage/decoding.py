@@ -21,11 +21,13 @@ from torch import Tensor
 
 from emage.audio import frame_to_sample
 from emage.config import GenerationConfig
+from emage.errors import warn_input
 from emage.models.masked_transformer import MaskedGestureTransformer
 from emage.slow_noise import SMALLEST, SlowNoise, gumbel
 from emage.vocabulary import PAD
 
 WINDOWS_AT_ONCE = 32
+LOWEST_TEMPERATURE = 1e-4  # below it the most probable code is taken; logits divided by it stay within float32
 
 
 @dataclass(frozen=True)
@@ -150,9 +152,15 @@ class CodeDecoder:
         return np.random.default_rng(seed).random(shape, dtype=np.float32)
 
     def _slow_noise(self, seed: int | Sequence[int], num_steps: int) -> dict[str, SlowNoise] | None:
-        """By part, the noise of `generation.coherence_s`; None if that is less than two steps."""
+        """By part, the noise of `generation.coherence_s`; None if that is less than two steps (warned of, unless 0)."""
         every = round(self.options.coherence_s * self.fps / self.downsample)
         if every < 2:
+            if self.options.coherence_s > 0:
+                two_steps_s = 2 * self.downsample / self.fps
+                warn_input(
+                    f"generation.coherence_s: {self.options.coherence_s:g} s is less than two steps of this model"
+                    f" ({two_steps_s:.3g} s), so it is off; give 0, or {two_steps_s:.3g} or more"
+                )
             return None
         seeds = np.random.SeedSequence(seed).spawn(len(self.levels))
         sizes = {
@@ -301,9 +309,9 @@ class CodeDecoder:
 def _choose(logits: Tensor, temperature: float, chances: Tensor, noise: Tensor | None) -> Tensor:
     """Codes (M,) of logits (M, K) by one chance each, (M,) in [0, 1), or by Gumbel noise (M, K).
 
-    Temperature 0 takes the most probable one.
+    A temperature below LOWEST_TEMPERATURE takes the most probable one.
     """
-    if temperature == 0:
+    if temperature < LOWEST_TEMPERATURE:
         return logits.argmax(dim=-1)
     if noise is not None:
         return (logits / temperature + noise).argmax(dim=-1)

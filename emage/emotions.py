@@ -13,6 +13,7 @@ import numpy as np
 from emage.errors import InputError
 
 EMOTIONS = ("neutral", "happiness", "anger", "sadness", "contempt", "surprise", "fear", "disgust")
+_SHOWN_CHARACTERS = 40  # of a value in an error
 _TIMELINE = "rows of start_s,end_s,emotion (seconds, seconds, a name or 0-7)"
 
 
@@ -25,11 +26,12 @@ def emotion_index(text: str) -> int:
     name = text.strip().lower()
     if name in EMOTIONS:
         return EMOTIONS.index(name)
-    if name.isdecimal() and int(name) < len(EMOTIONS):
+    if len(name) == 1 and name in "01234567":
         return int(name)
-    near = difflib.get_close_matches(name, EMOTIONS, n=1)
-    hint = f"; did you mean {near[0]}?" if near else ""
-    raise InputError(f"emotion: got {text!r}{hint} choose one of {', '.join(EMOTIONS)}, 0 to 7, or a timeline file")
+    near = difflib.get_close_matches(name[:_SHOWN_CHARACTERS], EMOTIONS, n=1)
+    hint = f"did you mean {near[0]}? " if near else ""
+    shown = text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "..."
+    raise InputError(f"emotion: got {shown!r}; {hint}choose one of {', '.join(EMOTIONS)}, 0 to 7, or a timeline file")
 
 
 def emotion_labels(text: str, num_frames: int, fps: float) -> np.ndarray:
@@ -69,6 +71,8 @@ def read_timeline(path: str | Path) -> list[tuple[float, float, int]]:
             rows = [(line, row) for line, row in enumerate(csv.reader(file), 1) if any(cell.strip() for cell in row)]
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: not UTF-8 text; expected {_TIMELINE}") from error
+    except csv.Error as error:
+        raise InputError(f"{path}: not a table of comma separated values: {error}; expected {_TIMELINE}") from error
     if rows and not any(map(_is_number, rows[0][1])):
         rows = rows[1:]
     if not rows:

@@ -8,6 +8,7 @@ Shapes: B batch (always 1 here), T frames, S samples, D columns of the model's l
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +16,13 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
+from emage.array_inputs import as_labels, as_numbers, check_finite_rows
 from emage.audio import check_audio, frame_to_sample, resample_audio
 from emage.checkpoint import WEIGHTS_FILE, Bundle, load_bundle
-from emage.completion import Completer, Given, as_seed
+from emage.completion import Completer, Given, as_seed, warn_of_long_seed
 from emage.config import GenerationConfig
+from emage.config_checks import at_least, check_seed
+from emage.devices import usable_device
 from emage.errors import InputError
 from emage.models.speech import INPUTS
 from emage.motion.layout import get_layout
@@ -41,6 +45,19 @@ def word_ids(words: Sequence[Word], vocabulary: Vocabulary, *, num_frames: int, 
     return ids[word_indices(words, num_frames, fps)]  # silence is -1, the last entry
 
 
+def check_seeds(seed: int | Sequence[int]) -> None:
+    """Checks one seed or several.
+
+    Raises:
+        InputError: none, or what is not a whole number from 0 to 2^63 - 1.
+    """
+    seeds = list(seed) if isinstance(seed, Sequence | np.ndarray) and not isinstance(seed, str) else [seed]
+    if not seeds:
+        raise InputError("seed: got no number; give one or several whole numbers")
+    for value in seeds:
+        check_seed("seed", value)
+
+
 class Generator:
     """A trained generator and what its weights mean something with: statistics, vocabulary, speakers, skeletons.
 
@@ -49,7 +66,7 @@ class Generator:
         device: where the network runs, e.g. "cpu" or "cuda".
 
     Raises:
-        InputError: if the checkpoint's model does not make motion from speech.
+        InputError: if the checkpoint's model does not make motion from speech, or the device cannot be used.
     """
 
     def __init__(self, bundle: Bundle, device: str | torch.device = "cpu") -> None:
@@ -59,7 +76,7 @@ class Generator:
                 f"model.name: {name} makes no motion from speech; give a checkpoint of {' or '.join(GENERATORS)}"
             )
         self.bundle = bundle
-        self.device = torch.device(device)
+        self.device = usable_device(device)
         self.model = bundle.model.to(self.device).eval()
         self.layout = get_layout(bundle.config.model.layout)
         self.fps: float = bundle.config.data.fps
@@ -91,15 +108,17 @@ class Generator:
             sample_rate: samples per second of `waveform`; brought to the model's own rate.
             words: what is said when; None: not known (to CaMN that is silence).
             speaker: label of a speaker the model knows; None: the first.
-            emotion: BEAT's label 0 neutral ... 7 disgust, one for all or one per frame, (T,); None: not known (to CaMN
-                that is neutral).
+            emotion: BEAT's label 0 neutral ... 7 disgust, a whole number, one for all or one per frame, (T,); None: not
+                known (to CaMN that is neutral).
             seed_motion: (n, D) the first frames in the units of the model's layout; None: not given. CaMN takes
-                model.seed_frames of them, a masked transformer any number, and returns them as they are.
+                model.seed_frames of them, a masked transformer any number, and returns them as they are. Frames beyond
+                the speech are cut off with an InputWarning.
             face: (T, 51) ARKit weights, for a model that takes the face as input.
             given: motion and face to be kept and completed, for a masked transformer.
             without: inputs that are to be left out all the same, of audio, words, speaker and emotion; for a masked
                 transformer.
-            seed: of the draws of a masked transformer; the same seed gives the same motion.
+            seed: of the draws of a masked transformer, 0 to 2^63 - 1, or several such numbers; the same seed gives the
+                same motion.
             options: how a masked transformer decodes; None: as its config says.
 
         Returns:
@@ -108,8 +127,10 @@ class Generator:
 
         Raises:
             InputError: speech shorter than a frame or not finite, an unknown speaker or emotion, a face, seed or given
-                motion of the wrong shape, or one that the model needs and does not get or gets and cannot use.
+                motion of the wrong shape, or one that the model needs and does not get or gets and cannot use, a seed
+                or an option of decoding out of its range.
         """
+        check_seeds(seed)
         tensors = self._speech(waveform, sample_rate, words or (), 0 if emotion is None else emotion)
         num_frames = len(tensors["words"])
         speaker = self._known_speaker(speaker)
@@ -126,11 +147,11 @@ class Generator:
                 given=self._given(given, seed_motion, num_frames),
                 skeleton=self.bundle.skeletons[speaker],
                 seed=seed,
-                options=options or self.bundle.config.generation,
+                options=replace(options or self.bundle.config.generation),  # checked again: its fields can be set
             )
         assert len(motion) == num_frames, f"the model made {len(motion)} frames, asked were {num_frames}"
         if made_face is None and face is not None:
-            made_face = torch.tensor(np.asarray(face), dtype=torch.float32)
+            made_face = as_numbers("face", face)
         return Performance(
             motion=motion,
             layout=self.layout.name,
@@ -145,7 +166,8 @@ class Generator:
         self, waveform: ArrayLike, sample_rate: int, words: Sequence[Word], emotion: int | ArrayLike
     ) -> dict[str, Tensor]:
         """Checked speech as the networks take it: waveform (S,), words (T,) and emotion (T,), on the device."""
-        samples = np.asarray(waveform, dtype=np.float32)
+        at_least("speech: sample_rate", sample_rate, 1)
+        samples = as_numbers("speech", waveform).numpy()
         if samples.ndim != 1:
             raise InputError(f"speech: got an array of shape {samples.shape}; expected one channel, (samples,)")
         num_frames = frame_count(len(check_audio(samples, "speech")) / sample_rate, self.fps)
@@ -177,7 +199,7 @@ class Generator:
             **batch,
             speaker=torch.tensor([self.bundle.speakers.index(speaker)], device=self.device),
             face=self._face(face, batch["words"].shape[1]),
-            seed_motion=self._seed(seed_motion),
+            seed_motion=self._seed(seed_motion, batch["words"].shape[1]),
             fps=self.fps,
             sample_rate=self.sample_rate,
         )
@@ -239,7 +261,7 @@ class Generator:
         return np.pad(samples[:wanted], (0, max(0, wanted - len(samples))))
 
     def _emotions(self, emotion: int | ArrayLike, num_frames: int) -> np.ndarray:
-        values = np.asarray(emotion)
+        values = as_labels("emotion", emotion)
         highest = self.bundle.config.model.num_emotions - 1
         if values.shape not in ((), (num_frames,)):
             raise InputError(
@@ -249,7 +271,7 @@ class Generator:
             raise InputError(
                 f"emotion: got labels from {values.min()} to {values.max()}; the model knows 0 to {highest}"
             )
-        return np.broadcast_to(values, (num_frames,)).astype(np.int64)
+        return np.broadcast_to(values, (num_frames,)).copy()
 
     def _face(self, face: ArrayLike | None, num_frames: int) -> Tensor | None:
         if self.takes_face and face is None:
@@ -262,20 +284,23 @@ class Generator:
             raise InputError("face: this model takes no face (model.face_input=false); leave it out")
         return self._batch(self._rows("face", face, FACE_LAYOUT, num_frames))
 
-    def _seed(self, seed_motion: ArrayLike | None) -> Tensor | None:
+    def _seed(self, seed_motion: ArrayLike | None, num_frames: int) -> Tensor | None:
         if seed_motion is None:
             return None
         seed_frames = self.bundle.config.model.seed_frames
         if not seed_frames:
             raise InputError("seed frames: this model takes none (model.seed_frames=0); leave them out")
-        return self._batch(self._rows("seed frames", seed_motion, self.layout.name, seed_frames))
+        rows = self._rows("seed frames", seed_motion, self.layout.name, seed_frames)
+        warn_of_long_seed(seed_frames, num_frames)
+        return self._batch(rows[:num_frames])
 
     def _rows(self, what: str, rows: ArrayLike, layout: str, num_frames: int) -> Tensor:
         """Checked and z-scored rows, (num_frames, columns of the layout)."""
-        values = torch.as_tensor(np.asarray(rows), dtype=torch.float32)
+        values = as_numbers(what, rows)
         wanted = (num_frames, get_layout(layout).dim)
         if tuple(values.shape) != wanted:
             raise InputError(f"{what}: got shape {tuple(values.shape)}; expected {wanted} ({layout})")
+        check_finite_rows(what, values)
         return self.bundle.statistics.normalise(values, layout)
 
     def _batch(self, values: np.ndarray | Tensor) -> Tensor:
@@ -299,7 +324,7 @@ def load_pretrained(folder: str | Path | None = None, device: str | torch.device
         device: where the network runs.
 
     Raises:
-        InputError: no checkpoint there, or one of a model that does not generate.
+        InputError: no checkpoint there, one of a model that does not generate, or a device that cannot be used.
     """
     if folder is None:
         folder = pretrained_folder(DEFAULT_NAME)

@@ -3,12 +3,14 @@
 Shapes: T frames, D columns of the motion layout.
 """
 
+import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from emage.errors import InputError
 from emage.motion import rotation
 from emage.motion.layout import EULER_ORDER, get_layout
 from emage.motion.resample import frame_count, resample_euler, resample_linear, resample_quat
@@ -64,9 +66,13 @@ class Performance:
             num_frames: frames asked for; None: those of the duration, round(duration_s * fps).
 
         Raises:
-            InputError: if there are no frames or the rate is not positive.
+            InputError: if the rate is not positive and finite, or there are no frames at either rate.
         """
+        if not (math.isfinite(fps) and fps > 0):
+            raise InputError(f"frame rate: got {fps}; it must be a positive number of frames per second")
         num_frames = frame_count(self.duration_s, fps) if num_frames is None else num_frames
+        if num_frames < 1:
+            raise InputError(f"frame rate: {self.duration_s:.3g} s are less than one frame at {fps:g} fps")
         layout = get_layout(self.layout)
         turns = self.motion[:, layout.rotation_slice].unflatten(1, (layout.num_joints, layout.values_per_joint))
         if layout.kind == "euler_deg":

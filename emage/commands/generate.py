@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from emage.audio import SAMPLE_RATE, read_audio
+from emage.config_checks import check_seed
 from emage.emotions import emotion_labels
-from emage.errors import InputError
+from emage.errors import InputError, warn_input
 from emage.generation import Generator, load_pretrained
 from emage.kept_motion import KeptMotion, read_kept
 from emage.motion.resample import frame_count
@@ -36,8 +37,7 @@ def run_generate(arguments: argparse.Namespace) -> int:
     unknown = [name for name in formats if name not in ENDINGS]
     if unknown or not formats:
         raise InputError(f"--formats: got {arguments.formats!r}; choose from {', '.join(ENDINGS)}")
-    if arguments.samples < 1:
-        raise InputError(f"--samples: got {arguments.samples}; it must be at least 1")
+    check_seed("--seed and --samples: the last seed", arguments.seed + arguments.samples - 1)
     waveform = read_audio(arguments.audio, SAMPLE_RATE)
     generator = load_pretrained(arguments.checkpoint, arguments.device)
     kept = find_kept(arguments, generator, len(waveform) / SAMPLE_RATE)
@@ -76,7 +76,7 @@ def find_words(arguments: argparse.Namespace, waveform: np.ndarray) -> list[Time
         return []
     alignment = align_text(text_or_file(arguments.text), waveform, SAMPLE_RATE, language=arguments.language)
     if alignment.problem is not None:
-        logger.warning("warning: %s", alignment.problem)
+        warn_input(f"--text: {alignment.problem}")
     return alignment.words
 
 
