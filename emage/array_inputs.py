@@ -22,7 +22,8 @@ def as_numbers(what: str, values: Any) -> Tensor:
     Raises:
         InputError: text, complex numbers, objects, or lists of different lengths.
     """
-    return torch.from_numpy(_array(what, values, "numbers").astype(np.float32))
+    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinity, which the caller checks
+        return torch.from_numpy(_array(what, values, "numbers").astype(np.float32))
 
 
 def as_mask(what: str, values: Any) -> Tensor:

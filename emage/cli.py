@@ -9,7 +9,8 @@ import sys
 from typing import Any, NoReturn
 
 from emage import __version__
-from emage.errors import one_line_errors
+from emage.commands.arguments.numbers import NumberError
+from emage.errors import InputError, one_line_errors
 
 # Name of a subcommand -> its line in `emage --help`, and the module with `add_arguments`.
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -74,7 +75,10 @@ def main(argv: list[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_SubcommandParser)
     for name, (summary, module) in COMMANDS.items():
         commands.add_parser(name, help=summary, module=module)
-    arguments = parser.parse_args(argv)
+    try:
+        arguments = parser.parse_args(argv)
+    except NumberError as error:
+        raise InputError(str(error)) from error
     return arguments.run(arguments)
 
 

@@ -26,8 +26,8 @@ def emotion_index(text: str) -> int:
     name = text.strip().lower()
     if name in EMOTIONS:
         return EMOTIONS.index(name)
-    if len(name) == 1 and name in "01234567":
-        return int(name)
+    if name.isascii() and _is_number(name) and float(name) in range(len(EMOTIONS)):
+        return int(float(name))
     near = difflib.get_close_matches(name[:_SHOWN_CHARACTERS], EMOTIONS, n=1)
     hint = f"did you mean {near[0]}? " if near else ""
     shown = text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "..."

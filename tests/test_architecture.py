@@ -19,6 +19,8 @@ FLOORS = {
     "emage.words": 0,
     "emage.emotions": 0,
     "emage.errors": 0,
+    "emage.array_inputs": 0,
+    "emage.devices": 0,
     "emage.labels": 0,
     "emage": 0,
     "emage.config": 1,

@@ -7,7 +7,7 @@ from tiny_bundles import autoencoder_bundle, camn_bundle, skeleton, vqvae_bundle
 
 from emage.audio import frame_to_sample
 from emage.checkpoint import save_bundle
-from emage.errors import InputError
+from emage.errors import InputError, collected_warnings
 from emage.generation import Generator, load_pretrained, word_ids
 from emage.text import Word
 from emage.vocabulary import PAD, UNK, Vocabulary
@@ -117,6 +117,13 @@ def test_one_emotion_for_all_frames_is_the_same_as_one_for_each(generator):
         ({"waveform": np.zeros(0, np.float32)}, "empty"),
         ({"waveform": np.array([0.0, np.nan] * 9000, np.float32)}, "sample 1 is nan"),
         ({"waveform": np.zeros((2, 16000), np.float32)}, r"shape \(2, 16000\); expected one channel"),
+        ({"waveform": ["a", "b"]}, "speech: got values of type"),
+        ({"sample_rate": 0}, "speech: sample_rate: got 0"),
+        ({"sample_rate": float("nan")}, "speech: sample_rate: got nan"),
+        ({"emotion": 2.7}, "emotion: got 2.7; expected whole numbers"),
+        ({"emotion": np.full(45, 2.5)}, "emotion: got 2.5"),
+        ({"emotion": "anger"}, "emotion: got values of type"),
+        ({"seed": -1}, "seed: got -1; it must be a whole number"),
         ({"speaker": "99"}, "'99' is unknown here; known: 2, 4"),
         ({"emotion": 8}, "labels from 8 to 8; the model knows 0 to 7"),
         ({"emotion": np.zeros(14, int)}, r"got shape \(14,\)"),
@@ -125,9 +132,9 @@ def test_one_emotion_for_all_frames_is_the_same_as_one_for_each(generator):
     ],
 )
 def test_what_cannot_be_used_is_named(generator, changes, message):
-    values = {"waveform": speech(1.0)} | changes
+    values = {"waveform": speech(1.0), "sample_rate": RATE} | changes
     with pytest.raises(InputError, match=message):
-        generator.generate(values.pop("waveform"), RATE, **values)
+        generator.generate(**values)
 
 
 def test_a_given_face_is_needed_used_and_handed_on():
@@ -136,6 +143,8 @@ def test_a_given_face_is_needed_used_and_handed_on():
         generator.generate(speech(2.0), RATE)
     with pytest.raises(InputError, match=r"got shape \(29, 51\); expected \(30, 51\)"):
         generator.generate(speech(2.0), RATE, face=np.zeros((29, 51)))
+    with pytest.raises(InputError, match="face: frame 0 holds NaN or infinity"):
+        generator.generate(speech(2.0), RATE, face=np.full((30, 51), np.nan))
     faces = [np.full((30, 51), value, np.float32) for value in (0.0, 0.5)]
     still, open_mouth = (generator.generate(speech(2.0), RATE, face=face) for face in faces)
     assert not torch.allclose(still.motion, open_mouth.motion)
@@ -162,6 +171,17 @@ def test_seed_frames_are_taken_in_the_units_of_the_layout():
     assert not torch.allclose(without, seeded.motion)
     with pytest.raises(InputError, match=r"seed frames: got shape \(3, 141\); expected \(4, 141\)"):
         generator.generate(speech(2.0), RATE, seed_motion=mean.expand(3, -1))
+    listed = generator.generate(speech(2.0), RATE, seed_motion=mean.expand(4, -1).tolist())
+    assert torch.equal(listed.motion, seeded.motion)
+    with collected_warnings() as messages:
+        assert generator.generate(speech(0.14), RATE, seed_motion=mean.expand(4, -1)).num_frames == 2
+    assert messages == ["seed frames: got 4 for speech of 2 frames; the last 2 are cut off"]
+
+
+@pytest.mark.parametrize("fps", [0, -1, float("nan"), float("inf"), 0.1])
+def test_a_result_is_resampled_to_a_rate_that_gives_frames(generator, fps):
+    with pytest.raises(InputError, match="^frame rate: "):
+        generator.generate(speech(1.0), RATE).resample(fps)
 
 
 def test_word_ids_follow_the_clock():

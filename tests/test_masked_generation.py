@@ -10,7 +10,7 @@ from tiny_bundles import camn_bundle, masked_bundle
 from emage.checkpoint import load_bundle, save_bundle
 from emage.completion import Given, joint_places
 from emage.config import GenerationConfig
-from emage.errors import InputError
+from emage.errors import InputError, collected_warnings
 from emage.generation import Generator
 from emage.motion import rotation
 from emage.motion.convert import convert, from_matrices, to_matrices
@@ -189,6 +189,90 @@ def test_given_values_that_are_not_finite_are_refused(generator):
     motion[3, 40] = torch.nan
     with pytest.raises(InputError, match="not finite"):
         generator.generate(speech(2.0), RATE, given=Given.stretch(motion, LAYOUT.name))
+
+
+@pytest.mark.parametrize("kind", ["float16", "float64", ">f4", "list"])
+def test_given_motion_may_be_arrays_or_lists(generator, kind):
+    motion, joints = some_motion(30).half().float(), torch.zeros(30, 76, dtype=torch.bool)
+    joints[4:9] = True
+    expected = generator.generate(speech(2.0), RATE, given=Given(motion, joints), options=FEW).motion
+    rows = motion.tolist() if kind == "list" else motion.numpy().astype(kind)
+    mask = joints.tolist() if kind == "list" else joints.numpy()
+    made = generator.generate(speech(2.0), RATE, given=Given(rows, mask), options=FEW).motion
+    assert torch.equal(made, expected)
+    assert torch.equal(made[4:9], motion[4:9])
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (Given([[1.0], [1.0, 2.0]], np.zeros((30, 76), bool)), "given motion: not an array of numbers"),
+        (Given("motion", np.zeros((30, 76), bool)), "given motion: got values of type"),
+        (Given(np.zeros((30, 453)), np.full((30, 76), 2)), "given joints: got values other than 0 and 1"),
+        (Given(np.zeros((29, 453)), np.zeros((30, 76), bool)), r"given motion: got shape \(29, 453\); expected \(30, 453\)"),
+        (Given(np.full((30, 453), 1e39), np.ones((30, 76), bool)), "not finite"),
+        (Given(face=np.zeros((30, 52)), channels=np.zeros((30, 52), bool)), r"given face: got shape \(30, 52\)"),
+    ],
+)  # fmt: skip
+def test_given_motion_of_another_kind_is_refused(generator, given, message):
+    with pytest.raises(InputError, match=message):
+        generator.generate(speech(2.0), RATE, given=given)
+
+
+def test_a_stretch_takes_an_array_and_one_name():
+    motion = some_motion(30)
+    one, other = (Given.stretch(m, LAYOUT.name, names=n) for m, n in ((motion, ("upper",)), (motion.numpy(), "upper")))
+    assert torch.equal(one.motion, other.motion)
+    assert torch.equal(one.joints, other.joints)
+    with pytest.raises(InputError, match=r"given motion: got shape \(30, 5\)"):
+        Given.stretch(motion[:, :5], LAYOUT.name)
+
+
+def test_seed_frames_beyond_the_speech_are_cut_off_with_a_warning(generator):
+    seed_motion = some_motion(41)
+    with collected_warnings() as messages:
+        made = generator.generate(speech(2.0), RATE, seed_motion=seed_motion, options=FEW)
+    assert messages == ["seed frames: got 41 for speech of 30 frames; the last 11 are cut off"]
+    assert torch.equal(made.motion, seed_motion[:30])
+    with collected_warnings() as messages:
+        generator.generate(speech(2.0), RATE, seed_motion=seed_motion[:30], options=FEW)
+    assert messages == []
+
+
+@pytest.mark.parametrize("coherence_s, is_off", [(0.0, False), (0.01, True), (0.19, True), (0.21, False), (2.0, False)])
+def test_a_coherence_below_two_steps_is_off_with_a_warning(generator, coherence_s, is_off):
+    """Two steps of this model last 4 frames, 0.267 s; 1.5 steps round to two."""
+    options = GenerationConfig(steps=2, coherence_s=coherence_s)
+    with collected_warnings() as messages:
+        made = generator.generate(speech(2.0), RATE, options=options).motion
+    assert [message.split(":")[0] for message in messages] == ["generation.coherence_s"] * is_off
+    off = generator.generate(speech(2.0), RATE, options=GenerationConfig(steps=2)).motion
+    assert torch.equal(made, off) is (is_off or coherence_s == 0)
+
+
+@pytest.mark.parametrize("seed", [-1, 2**63, 1.0, None, True, "1", [], (3, -1)])
+def test_a_seed_is_a_whole_number_from_0_to_2_to_the_63_less_1(generator, seed):
+    with pytest.raises(InputError, match="^seed: got"):
+        generator.generate(speech(1.0), RATE, seed=seed)
+    for good in (2**63 - 1, np.int64(5), (1, 2), np.array([3, 4])):
+        assert generator.generate(speech(1.0), RATE, seed=good, options=FEW).motion.isfinite().all()
+
+
+def test_options_are_checked_again_when_they_are_used(generator):
+    options = GenerationConfig()
+    options.steps = 0
+    with pytest.raises(InputError, match="generation.steps: got 0"):
+        generator.generate(speech(1.0), RATE, options=options)
+
+
+@pytest.mark.parametrize("temperature", [1e-300, 1e-40, 1e-5, 100.0])
+def test_a_temperature_at_the_ends_of_its_range_gives_finite_motion(generator, temperature):
+    options = GenerationConfig(steps=2, temperature=temperature, guidance=100.0)
+    made = generator.generate(speech(1.0), RATE, options=options).motion
+    assert made.isfinite().all()
+    if temperature < 1:
+        options.temperature = 0.0
+        assert torch.equal(made, generator.generate(speech(1.0), RATE, options=options).motion)
 
 
 def test_frames_and_names_of_a_stretch_are_checked():

@@ -7,12 +7,16 @@ of the two, frame by frame, tells whether the words are what is said ("goodness 
 Shapes: S samples, F frames of 10 ms.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import pocketsphinx
+
+if TYPE_CHECKING:  # loaded when a transcript is aligned
+    import pocketsphinx
 
 SAMPLE_RATE = 16000
 FRAMES_PER_S = 100
@@ -98,6 +102,8 @@ class PhoneSearch:
     def free_log_scores(self, waveform: np.ndarray) -> np.ndarray:
         """What the best sequence of phones scores in each frame, (F,), natural logarithm; (S,) at 16 kHz."""
         if self._free is None:
+            import pocketsphinx
+
             model = pocketsphinx.get_model_path("en-us/en-us-phone.lm.bin")
             config = pocketsphinx.Config(
                 lm=None, allphone=model, lw=2.0, beam=_FREE_BEAM, pbeam=_FREE_BEAM, loglevel="FATAL"
@@ -110,6 +116,8 @@ class PhoneSearch:
 
     def _decoder(self, width: int) -> pocketsphinx.Decoder:
         if width not in self._decoders:
+            import pocketsphinx
+
             decoder = pocketsphinx.Decoder(pocketsphinx.Config(lm=None, loglevel="FATAL", **BEAMS[width]))
             for name, phones in self._added.items():
                 decoder.add_word(name, phones, False)

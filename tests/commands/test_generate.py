@@ -13,8 +13,11 @@ from tiny_bundles import camn_bundle, masked_bundle
 from emage.checkpoint import save_bundle
 from emage.cli import main
 from emage.motion import rotation
+from emage.motion.arkit import read_arkit
 from emage.motion.bvh import read_bvh
+from emage.motion.livelink import read_livelink_csv
 from emage.performance_file import read_performance_file
+from emage.viewer.video import VIDEO_FPS
 
 RATE = 16000
 
@@ -101,6 +104,39 @@ def test_the_length_is_exact(tmp_path, run, seconds, rate, fps):
     assert result.num_frames == len(result.face) == round(seconds * fps)
 
 
+RATES = (1.0, 12.5, 23.976, 24.0, 25.0, 29.97, 59.94, 240.0)
+
+
+@pytest.mark.parametrize("fps", RATES)
+def test_files_at_any_rate_have_the_frames_of_the_sound_and_read_back_at_that_rate(tmp_path, run, fps):
+    soundfile.write(tmp_path / "a.wav", sound(2.53), RATE)
+    assert run("a.wav", "--formats", "bvh,json,csv,npz,smplx", "--fps", str(fps))[0] == 0
+    stem, num_frames = str(tmp_path / "out" / "a"), round(2.53 * fps)
+    body, face = read_bvh(stem + ".bvh"), read_arkit(stem + ".json")
+    result, table = read_performance_file(stem + ".npz"), read_livelink_csv(stem + ".csv", fps)
+    assert {body.num_frames, face.num_frames, table.num_frames, result.num_frames, len(result.face)} == {num_frames}
+    assert result.fps == fps
+    assert body.fps == pytest.approx(fps, rel=1e-9)
+    assert face.fps == pytest.approx(fps, rel=1e-5)  # times have six decimals
+    with np.load(stem + "_smplx.npz") as smplx:
+        assert (len(smplx["poses"]), smplx["mocap_frame_rate"]) == (num_frames, pytest.approx(fps))
+
+
+def test_the_page_and_the_video_of_a_rate_that_is_not_whole_last_as_long_as_the_sound(tmp_path, run):
+    soundfile.write(tmp_path / "a.wav", sound(1.0), RATE)
+    assert run("a.wav", "--formats", "html,mp4", "--fps", "29.97")[0] == 0
+    assert "29.97 fps, 30 frames" in (tmp_path / "out" / "a.html").read_text(encoding="utf-8")
+    num_pictures, _ = imageio_ffmpeg.count_frames_and_secs(str(tmp_path / "out" / "a.mp4"))
+    assert num_pictures == pytest.approx(VIDEO_FPS * 1.0, abs=1)
+
+
+def test_a_rate_at_which_the_sound_has_no_frame_is_refused(tmp_path, run):
+    soundfile.write(tmp_path / "a.wav", sound(0.3), RATE)
+    code, out, err = run("a.wav", "--formats", "bvh", "--fps", "1")
+    assert (code, out) == (1, "")
+    assert err.splitlines()[-1].endswith("are less than one frame at 1 fps")
+
+
 @pytest.mark.parametrize("kind", ["silence", "clipping", "offset"])
 def test_odd_sound_gives_finite_motion(tmp_path, run, kind):
     wave = {"silence": np.zeros(RATE), "clipping": np.sign(sound(1.0)[:, 0]), "offset": 0.5 + 0.1 * sound(1.0)[:, 0]}[
@@ -125,15 +161,14 @@ def test_options_of_the_bvh_and_the_emotion_timeline_arrive(tmp_path, run):
     assert (angry - calm)[18:].abs().max() > 10 * (angry - calm)[:3].abs().max()
 
 
-def test_a_transcript_is_aligned_and_a_wrong_one_warned_of(tmp_path, run, caplog):
+def test_a_transcript_is_aligned_and_a_wrong_one_warned_of(tmp_path, run):
     soundfile.write(tmp_path / "a.wav", sound(2.0), RATE)
     (tmp_path / "t.txt").write_text("nobody says this,  never --")
-    with caplog.at_level("WARNING"):
-        code, _, _ = run("a.wav", "--formats", "words", "--text", str(tmp_path / "t.txt"))
+    code, _, err = run("a.wav", "--formats", "words", "--text", str(tmp_path / "t.txt"))
     assert code == 0
     words = json.loads((tmp_path / "out" / "a.words.json").read_text())
     assert [word["word"] for word in words] == ["nobody", "says", "this,", "never", "--"]
-    assert "warning:" in caplog.text
+    assert [line for line in err.splitlines() if line.startswith("warning: --text: ")]
 
 
 def test_a_model_without_a_face_leaves_the_files_of_the_face_out(tmp_path, capsys, caplog):
@@ -166,7 +201,11 @@ def test_a_model_without_a_face_leaves_the_files_of_the_face_out(tmp_path, capsy
         ("a.wav", b"RIFF but no sound", (), "cannot be read as sound"),
         ("short.wav", 100, (), "less than one frame"),
         ("a.wav", 16000, ("--formats", "bvh,fbx"), "choose from bvh, json"),
-        ("a.wav", 16000, ("--samples", "0"), "at least 1"),
+        ("a.wav", 16000, ("--device", "xyz"), "device: got 'xyz'; choose cpu"),
+        ("a.wav", 16000, ("--device", "meta"), "device: got 'meta'; choose cpu"),
+        ("a.wav", 16000, ("--device", ""), "device: got ''; choose cpu"),
+        ("a.wav", 16000, ("--seed", str(2**63 - 1), "--samples", "2"), "the last seed: got"),
+        ("a.wav", 16000, ("--emotion", "2.7"), "emotion: got '2.7'; choose one of"),
         ("a.wav", 16000, ("--samples", "3"), "does not draw"),
         ("a.wav", 16000, ("--guidance", "2"), "--guidance: camn does not draw"),
         ("a.wav", 16000, ("--emotion", "joyful"), "choose one of neutral"),
@@ -224,7 +263,7 @@ def test_samples_of_a_model_that_draws_differ_and_come_again_with_their_seed(tmp
     assert not (first == second).all()
     assert (read_performance_file(tmp_path / "one" / "a.npz").motion == second).all()
     assert main([*base, "--out", str(tmp_path / "bad"), "--steps", "0"]) == 1
-    assert "generation.steps: got 0" in capsys.readouterr().err
+    assert "--steps: got 0; expected a number of steps from 1 to 1000" in capsys.readouterr().err
 
 
 @pytest.fixture(scope="module")

@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--method", choices=METHODS, default="auto", help="of FLAME to ARKit (default %(default)s)")
     parser.add_argument(
         "--fps",
-        type=numbers.number(float, 1, 1000, "frames per second"),
+        type=numbers.number("--fps", float, 1, 1000, "frames per second"),
         help="where the file does not say (default 30)",
     )
     parser.add_argument("--report", type=Path, metavar="JSON", help="what the conversion cost, as json")

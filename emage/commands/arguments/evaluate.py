@@ -40,9 +40,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="a trained motion_autoencoder; without it FGD is of the windows alone",
     )
-    rate = numbers.number(float, 1, 1000, "frames per second")
+    rate = numbers.number("--fps", float, 1, 1000, "frames per second")
     add("--fps", type=rate, metavar="N", help="frame rate of the evaluation; by default that of the generated files")
-    frames = numbers.number(int, 1, 10**6, "a number of frames")
+    frames = numbers.number("--window-frames", int, 1, 10**6, "a number of frames")
     add("--window-frames", type=frames, metavar="N", help="frames of the generator's windows; without it no seam score")
     add("--out", type=Path, default=Path(DEFAULT_OUT), metavar="DIR", help="where the report goes (%(default)s)")
     add(

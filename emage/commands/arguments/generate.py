@@ -59,20 +59,20 @@ def _add_person(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--emotion", default=EMOTIONS[0], metavar="EMOTION", help=known)
     known = "seed of the sampling noise, 0 to 2^63 - 1, of models that draw (0)"
     group.add_argument("--seed", type=numbers.seed, default=0, metavar="N", help=known)
-    samples = numbers.number(int, 1, MAX_SAMPLES, "a number of takes")
+    samples = numbers.number("--samples", int, 1, MAX_SAMPLES, "a number of takes")
     group.add_argument(
         "--samples", type=samples, default=1, metavar="N", help="number of takes, of models that draw (1)"
     )
-    steps = numbers.number(int, 1, MAX_STEPS, "a number of steps")
+    steps = numbers.number("--steps", int, 1, MAX_STEPS, "a number of steps")
     known = f"decoding steps, 1 = one pass, at most {MAX_STEPS} (the model's own)"
     group.add_argument("--steps", type=steps, metavar="N", help=known)
-    temperature = numbers.number(float, 0, MAX_TEMPERATURE, "a number")
+    temperature = numbers.number("--temperature", float, 0, MAX_TEMPERATURE, "a number")
     known = f"0 = the most probable, 1 = as learned, at most {MAX_TEMPERATURE:g} (the model's own)"
     group.add_argument("--temperature", type=temperature, metavar="X", help=known)
-    guidance = numbers.number(float, 0, MAX_GUIDANCE, "a number")
+    guidance = numbers.number("--guidance", float, 0, MAX_GUIDANCE, "a number")
     known = f"1 = off, above: the speech counts for more, at most {MAX_GUIDANCE:g} (the model's own)"
     group.add_argument("--guidance", type=guidance, metavar="X", help=known)
-    rate = numbers.number(float, MIN_FPS, MAX_FPS, "frames per second")
+    rate = numbers.number("--fps", float, MIN_FPS, MAX_FPS, "frames per second")
     known = f"frames per second of the files, {MIN_FPS} to {MAX_FPS}, e.g. 24, 25, 29.97 or 60 (the model's own)"
     group.add_argument("--fps", type=rate, metavar="RATE", help=known)
     group.add_argument("--device", default="cpu", help="where the network runs, e.g. cuda (cpu)")

@@ -28,9 +28,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--root", type=Path, required=True, metavar="DIR", help="the eval_folder")
     parser.add_argument("--flame", type=Path, metavar="MODEL_DIR", help="folder of the licensed FLAME model")
     size = f"width and height of the frames in pixels ({IMAGE_SIZE})"
-    parser.add_argument("--image-size", type=int, default=IMAGE_SIZE, metavar="N", help=size)
+    pixels = numbers.number("--image-size", int, 1, 10**5, "pixels")
+    parser.add_argument("--image-size", type=pixels, default=IMAGE_SIZE, metavar="N", help=size)
     interval = f"every n-th frame at 30 fps is looked at ({FRAME_INTERVAL})"
-    parser.add_argument("--frame-interval", type=int, default=FRAME_INTERVAL, metavar="N", help=interval)
+    frames = numbers.number("--frame-interval", int, 1, 10**6, "a number of frames")
+    parser.add_argument("--frame-interval", type=frames, default=FRAME_INTERVAL, metavar="N", help=interval)
     parser.add_argument("--seed", type=numbers.seed, default=0, metavar="N", help="of the chance levels (0)")
     parser.set_defaults(run=run)
 
