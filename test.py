@@ -7,6 +7,7 @@ and OUT/metrics.json with metrics.csv and report.html.
 
 import argparse
 import dataclasses
+import json
 import logging
 import shlex
 import sys
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from omegaconf import OmegaConf
 from tqdm import tqdm
 
 from dataloaders.cache_format import MOTION_LAYOUT
@@ -25,10 +27,13 @@ from dataloaders.splits import SplitEntry
 from emage import __version__
 from emage.checkpoint import Bundle, load_bundle, weights_hash
 from emage.config import Config, config_to_dict, load_config
+from emage.devices import usable_device
 from emage.errors import InputError, one_line_errors
 from emage.evaluation import Evaluation, FGDNetwork, Options, Pair, evaluate_pairs, load_fgd_network
+from emage.evaluation.fgd_network import FGD_MODEL
 from emage.generation import Generator, checkpoint_in
 from emage.motion.convert import convert
+from emage.motion.layout import get_layout
 from emage.performance import Performance
 
 EXAMPLE = """
@@ -118,13 +123,81 @@ def check_checkpoint(bundle: Bundle, config: Config, folder: Path) -> None:
             )
 
 
-def fgd_train_command(config_path: Path, overrides: list[str], output_dir: Path) -> str:
-    """The command that trains the FGD network which a test lacks, on the same data as the test's own config."""
-    beside = config_path.with_name("motion_autoencoder.yaml")
-    config = beside if beside.is_file() else Path("configs/demo/motion_autoencoder.yaml")
-    data = [item for item in overrides if item.startswith("data.")]
-    words = ["python", "train.py", "-c", str(config), f"output_dir={output_dir.parent / 'motion_autoencoder'}", *data]
-    return " ".join(shlex.quote(word) for word in words)
+def fgd_train_command(config: Config, config_path: Path) -> str:
+    """The command that trains an FGD network for a test: on the data of its config, at the same frame rate.
+
+    The network keeps its own windows (the FGD of BEAT 2022 has 34 frames). A network of another frame rate than its
+    config file's gets a folder of its own.
+
+    Args:
+        config: of the test.
+        config_path: its file; a motion_autoencoder.yaml beside it is preferred to that of configs/demo.
+    """
+    path, network = _fgd_config(config_path)
+    own, wanted = _data_values(network), _data_values(config)
+    changed = [f"data.{key}={_yaml(value)}" for key, value in wanted.items() if value != own[key]]
+    if _layout_fault(network, config):
+        changed.append(f"model.layout={config.model.layout}")
+    rate = "" if config.data.fps == network.data.fps else f"_{config.data.fps:g}"
+    folder = Path(config.output_dir).parent / f"{FGD_MODEL}{rate}"
+    return " ".join(map(shlex.quote, ["python", "train.py", "-c", str(path), f"output_dir={folder}", *changed]))
+
+
+def _fgd_config(config_path: Path) -> tuple[Path, Config]:
+    beside = config_path.with_name(f"{FGD_MODEL}.yaml")
+    if beside.is_file() and (config := load_config(beside)).model.name == FGD_MODEL:
+        return beside, config
+    path = Path("configs") / "demo" / f"{FGD_MODEL}.yaml"
+    path = path if path.is_file() else Path(__file__).resolve().parent / path
+    return path, load_config(path)
+
+
+def _data_values(config: Config) -> dict[str, Any]:
+    """The values of `data` that a network is trained on, but its windows; splits only if one can train on them."""
+    values = dataclasses.asdict(config.data)
+    splits = values.pop("splits")
+    splits = splits if splits["train"] and splits["val"] else dict.fromkeys(splits, [])
+    values |= {f"splits.{name}": ids for name, ids in splits.items()}
+    return {key: value for key, value in values.items() if key not in ("window_frames", "stride_frames", "num_workers")}
+
+
+def _yaml(value: Any) -> str:
+    """A value as it stands behind the = of an override."""
+    is_plain = not isinstance(value, list) and OmegaConf.from_dotlist([f"key={value}"]).key == value
+    return str(value) if is_plain else json.dumps(value, ensure_ascii=False)
+
+
+def check_fgd_network(network: Config, config: Config, folder: str | Path, command: str) -> None:
+    """Refuses an FGD network that cannot measure the motion of a test.
+
+    Args:
+        network: the config of the network.
+        config: of the test.
+        folder: of the network, for the error message.
+        command: trains another one, for the error message.
+
+    Raises:
+        InputError: another frame rate, or a layout that the generator's motion cannot be brought to.
+    """
+    remedy = f"train one with `{command}`"
+    if network.data.fps != config.data.fps:
+        raise InputError(
+            f"metrics.fgd.checkpoint: {folder} was trained at {network.data.fps:g} fps, data.fps is"
+            f" {config.data.fps:g}; {remedy}"
+        )
+    fault = _layout_fault(network, config)
+    if fault:
+        raise InputError(f"metrics.fgd.checkpoint: {folder} cannot see this model's motion: {fault}; {remedy}")
+
+
+def _layout_fault(network: Config, config: Config) -> str:
+    """Why a motion of the generator cannot be brought to the layout of the network; empty if it can."""
+    layout, fill = get_layout(config.model.layout), torch.zeros(1, get_layout(MOTION_LAYOUT).dim)
+    try:
+        convert(torch.zeros(1, layout.dim), layout, network.model.layout, fill=fill[0])
+    except InputError as error:
+        return str(error)
+    return ""
 
 
 def report(run: Tester, config: Config, checkpoint: Path, results: dict[str, Any]) -> dict[str, Any]:
@@ -198,26 +271,20 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _check_device(name: str) -> None:
-    try:
-        torch.zeros(0, device=name)
-    except (RuntimeError, AssertionError) as error:  # torch has no class of its own for a device that is not there
-        raise InputError(f"--device {name}: it cannot be used here: {str(error).splitlines()[0]}") from error
-
-
 def _open(arguments: argparse.Namespace, config: Config) -> tuple[Tester, FGDNetwork]:
     """Loads and checks all that a test needs, before any recording is generated."""
     if not config.output_dir:
         raise InputError("output_dir: not set; add output_dir=DIR, e.g. output_dir=runs/demo/camn")
-    _check_device(arguments.device)
+    device = usable_device(arguments.device)
     folder = Path(config.output_dir)
     bundle = load_bundle(arguments.checkpoint)
     check_checkpoint(bundle, config, arguments.checkpoint)
-    generator = Generator(bundle, arguments.device)
+    generator = Generator(bundle, device)
     if arguments.give_seed_frames and not generator.seed_frames:
         raise InputError(f"--give-seed-frames: {arguments.checkpoint} takes none (model.seed_frames=0); leave it out")
-    command = fgd_train_command(arguments.config, arguments.overrides, folder)
-    fgd_network = load_fgd_network(config.metrics.fgd.checkpoint, command, device=arguments.device)
+    command = fgd_train_command(config, arguments.config)
+    fgd_network = load_fgd_network(config.metrics.fgd.checkpoint, command, device=device)
+    check_fgd_network(fgd_network.bundle.config, config, fgd_network.folder, command)
     corpus = Corpus.open(config)
     for entry in corpus.usable("test"):  # an unknown speaker should not end the test after an hour
         bundle.speakers.index(corpus.cache.known[entry.recording_id].speaker)

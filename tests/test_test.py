@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import shlex
 from pathlib import Path
 from types import ModuleType
 
@@ -14,7 +15,8 @@ from tiny_bundles import autoencoder_bundle, camn_bundle, masked_bundle, statist
 from dataloaders.cache import build_cache
 from emage.audio import read_audio
 from emage.checkpoint import save_bundle, weights_hash
-from emage.config import DataConfig, load_config
+from emage.config import DataConfig, SplitsConfig, load_config
+from emage.errors import InputError
 from emage.generation import Generator
 from emage.motion.arkit import read_arkit
 from emage.motion.bvh import read_bvh
@@ -59,6 +61,7 @@ def networks(tmp_path_factory) -> dict[str, Path]:
         "masked": masked_bundle(),
         "fgd": autoencoder_bundle(),
         "untrained_fgd": autoencoder_bundle(steps=0),
+        "fast_fgd": autoencoder_bundle(fps=30.0),
         "vqvae": vqvae_bundle(),
     }
     root = tmp_path_factory.mktemp("networks")
@@ -241,8 +244,11 @@ def test_a_recording_too_short_for_a_window_is_generated_and_listed(door, networ
         ({}, ["--give-seed-frames"], "takes none (model.seed_frames=0)"),
         ({}, ["data.splits.test=[2_scott_0_9_8]"], "did you mean '2_scott_0_9_9'"),
         ({}, ["metrics.fdg.checkpoint=x"], "did you mean metrics.fgd"),
+        ({"fgd": "fast_fgd"}, [], "was trained at 30 fps, data.fps is 15; train one with `python train.py -c"),
+        ({}, ["--device", "meta"], "device: got 'meta'; choose cpu"),
+        ({}, ["seed=-5"], "seed: got -5; it must be a whole number"),
         ({}, ["output_dir=''"], "output_dir: not set"),
-        ({}, ["--device", "cuda:77"], "--device cuda:77: it cannot be used here"),
+        ({}, ["--device", "cuda:77"], "device: 'cuda:77' cannot be used here"),
     ],
 )
 def test_what_cannot_be_tested_is_one_line_and_exit_1(door, data, networks, tmp_path, capsys, names, more, message):
@@ -261,6 +267,49 @@ def test_the_command_that_trains_the_missing_network_is_one_that_works(door, dat
     config = load_config(command[3], command[4:])
     assert config.model.name == "motion_autoencoder"
     assert [f"data.root={config.data.root}", f"data.cache_dir={config.data.cache_dir}"] == data
+
+
+@pytest.mark.parametrize(
+    "name, more",
+    [
+        ("demo/camn", []),
+        ("beat/camn", ["data.speakers=[2]"]),
+        ("beat/masked_transformer", []),
+        ("pretrained/masked_transformer", ["data.fps=29.97"]),
+        ("beat/masked_transformer", ["data.root=a folder, with [signs]", "data.sample_rate=22050"]),
+        ("beat/camn", ["data.splits={train: [a_b, '1'], val: [c], test: [d]}"]),
+        ("beat/camn", ["data.splits.test=[2_scott_0_1_1]"]),
+    ],
+)
+def test_the_suggested_network_has_the_frame_rate_the_data_and_a_layout_that_the_test_asks_for(door, name, more):
+    path = ROOT / "configs" / f"{name}.yaml"
+    config = load_config(path, [*more, "output_dir=runs/mine/test"])
+    command = shlex.split(door.fgd_train_command(config, path))
+    assert command[:3] == ["python", "train.py", "-c"]
+    network = load_config(command[3], command[4:])
+    door.check_fgd_network(network, config, "folder", "command")
+    assert network.data.window_frames == network.model.window_frames  # or train.py refuses it
+    assert network.output_dir != config.output_dir
+    same = ("format", "root", "annotation_root", "cache_dir", "fps", "sample_rate", "speakers")
+    assert [getattr(network.data, key) for key in same] == [getattr(config.data, key) for key in same]
+    assert network.data.splits == (config.data.splits if config.data.splits.train else SplitsConfig())
+
+
+def test_networks_of_two_frame_rates_get_two_folders(door):
+    path = ROOT / "configs" / "beat" / "masked_transformer.yaml"
+    fast, slow = (load_config(path, ["output_dir=runs/beat/masked_transformer", f"data.fps={fps}"]) for fps in (30, 15))
+    commands = [door.fgd_train_command(config, path).split() for config in (fast, slow)]
+    assert "output_dir=runs/beat/motion_autoencoder_30" in commands[0]
+    assert "output_dir=runs/beat/motion_autoencoder" in commands[1]
+
+
+def test_a_network_of_another_kind_of_body_is_refused(door):
+    config = load_config(CAMN)
+    network = load_config(CAMN.with_name("motion_autoencoder.yaml"), ["model.layout=smplx_full"])
+    with pytest.raises(InputError, match="beat_141 cannot become smplx_full.*train one with `command`"):
+        door.check_fgd_network(network, config, "folder", "command")
+    network.model.layout = "beat_full"  # what beat_141 lacks is filled with one pose
+    door.check_fgd_network(network, config, "folder", "command")
 
 
 def test_a_model_that_is_no_generator_is_told_what_test_py_takes(door, data, networks, tmp_path, capsys):
