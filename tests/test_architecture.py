@@ -20,6 +20,7 @@ FLOORS = {
     "emage.emotions": 0,
     "emage.errors": 0,
     "emage.labels": 0,
+    "emage.output_paths": 0,
     "emage": 0,
     "emage.config": 1,
     "emage.config_checks": 1,

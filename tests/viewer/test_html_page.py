@@ -139,7 +139,7 @@ def server():
     asked = []
 
     class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):  # noqa: N802  the name that http.server looks for
+        def do_GET(self):
             asked.append(self.path)
             self.send_response(200)
             self.end_headers()
