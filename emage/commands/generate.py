@@ -119,12 +119,12 @@ def run_generate(arguments: argparse.Namespace) -> int:
         raise InputError(f"--formats: got {arguments.formats!r}; choose from {', '.join(ENDINGS)}")
     if arguments.samples < 1:
         raise InputError(f"--samples: got {arguments.samples}; it must be at least 1")
-    _check_outputs(arguments, formats)
     waveform = read_audio(arguments.audio, SAMPLE_RATE)
     generator = load_pretrained(arguments.checkpoint, arguments.device)
     kept = find_kept(arguments, generator, len(waveform) / SAMPLE_RATE)
     words = find_words(arguments, waveform)
     takes = _takes(generator, arguments)
+    _check_outputs(arguments, formats)
     bvh = {
         "unit": arguments.bvh_unit,
         "up": arguments.bvh_up,
