@@ -27,6 +27,7 @@ CORE = [
     "matplotlib>=3.8",
     "tqdm>=4.60",
     "pillow>=10",
+    "jinja2>=3.1",  # fills the html pages: every value is escaped
     "pocketsphinx>=5.0.4",  # finds the words of a plain transcript in the sound; brings its US-English model
 ]
 VIDEO = ["imageio-ffmpeg>=0.5"]  # reads and writes mp4; brings its own ffmpeg

@@ -49,6 +49,11 @@ class Result:
     bvh: dict[str, Any] = field(default_factory=dict)
 
 
+def result_paths(folder: str | Path, stem: str, formats: Sequence[str] = DEFAULT_FORMATS) -> list[Path]:
+    """The files that `save_result` writes at most, in its order."""
+    return [Path(folder) / f"{stem}{ending}" for name, ending in ENDINGS.items() if name in formats]
+
+
 def save_result(result: Result, folder: str | Path, stem: str, formats: Sequence[str] = DEFAULT_FORMATS) -> list[Path]:
     """Writes a result in several formats; the face's formats are left out if it has no face.
 

@@ -22,6 +22,7 @@ FLOORS = {
     "emage.array_inputs": 0,
     "emage.devices": 0,
     "emage.labels": 0,
+    "emage.output_paths": 0,
     "emage": 0,
     "emage.config": 1,
     "emage.config_checks": 1,

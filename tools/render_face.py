@@ -10,6 +10,7 @@ import contextlib
 import itertools
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -31,11 +32,13 @@ from tqdm import tqdm
 from emage.audio import SAMPLE_RATE, frame_to_sample, read_audio
 from emage.errors import InputError, one_line_errors
 from emage.motion.arkit_flame import FaceMap, load_face_map
+from emage.motion.atomic import partial_file
 from emage.motion.convert_face import split_face
 from emage.motion.face_file import DEFAULT_FPS, FaceFile, read_face
 from emage.motion.flame import load_flame, read_flame_masks
 from emage.motion.layout import ARKIT_51, get_layout
 from emage.motion.synthetic_head import synthetic_head
+from emage.output_paths import check_outputs
 from emage.singinghead_suite.frames import ffmpeg_command
 
 EXAMPLE = """
@@ -67,10 +70,13 @@ def main(argv: list[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     if arguments.out.suffix != ".mp4":
         raise InputError(f"{arguments.out}: a video is an .mp4 file; give --out that ending")
+    sheet_path = arguments.out.with_suffix(".png")
+    audio = arguments.audio or (arguments.face / "audio.wav" if arguments.face.is_dir() else None)
+    inputs = (arguments.face, audio, arguments.model, arguments.map)
+    check_outputs((arguments.out, sheet_path), inputs, remedy="give another --out")
     face = read_face(arguments.face)
     fps = face.fps or arguments.fps or DEFAULT_FPS
     start, stop = frame_range(arguments.seconds, len(face.values), fps)
-    audio = arguments.audio or (arguments.face / "audio.wav" if arguments.face.is_dir() else None)
     waveform = None
     if audio is not None:
         first, last = (frame_to_sample(frame, fps, SAMPLE_RATE) for frame in (start, stop))
@@ -90,8 +96,8 @@ def main(argv: list[str] | None = None) -> int:
         curves, fps, waveform, SAMPLE_RATE, **options, width=SHEET_PANEL[0], height=SHEET_PANEL[1], marks_s=marks
     )
     sheet = contact_sheet([draw(frame) for frame in shown], marks, panel.image, SHEET_COLUMNS)
-    sheet.save(arguments.out.with_suffix(".png"))
-    print(f"{arguments.out.with_suffix('.png')}: {len(shown)} of {stop - start} frames, {what}")
+    sheet.save(sheet_path)
+    print(f"{sheet_path}: {len(shown)} of {stop - start} frames, {what}")
     if not arguments.no_video:
         panel = draw_panel(curves, fps, waveform, SAMPLE_RATE, **options)
         frames = (
@@ -218,15 +224,27 @@ def write_video(path: Path, frames: Iterator[Image.Image], fps: float, waveform:
     Raises:
         InputError: there is no ffmpeg, or it fails.
     """
-    partial, sound = path.with_name(f".{path.stem}.partial.mp4"), path.with_name(f".{path.stem}.partial.wav")
     first = next(frames)
     command = [ffmpeg_command(), "-y", "-loglevel", "error", "-f", "rawvideo", "-pix_fmt", "rgb24"]
     command += ["-s", f"{first.width}x{first.height}", "-r", f"{fps:g}", "-i", "-"]
-    if waveform is not None:
-        soundfile.write(sound, waveform, SAMPLE_RATE, "PCM_16")
-        command += ["-i", str(sound), "-c:a", "aac", "-b:a", "96k"]
-    command += ["-c:v", "libx264", "-pix_fmt", "yuv420p", "-crf", "20", "-preset", "veryfast", str(partial)]
-    try:
+    with partial_file(path) as partial, tempfile.TemporaryDirectory() as folder:
+        if waveform is not None:
+            sound = Path(folder) / "sound.wav"
+            soundfile.write(sound, waveform, SAMPLE_RATE, "PCM_16")
+            command += ["-i", str(sound), "-c:a", "aac", "-b:a", "96k"]
+        command += [
+            "-c:v",
+            "libx264",
+            "-pix_fmt",
+            "yuv420p",
+            "-crf",
+            "20",
+            "-preset",
+            "veryfast",
+            "-f",
+            "mp4",
+            str(partial),
+        ]
         with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
             with contextlib.suppress(BrokenPipeError):  # it says below why it went away
                 for frame in itertools.chain([first], frames):
@@ -234,10 +252,6 @@ def write_video(path: Path, frames: Iterator[Image.Image], fps: float, waveform:
             message = process.communicate()[1].decode(errors="replace").strip()
         if process.returncode:
             raise InputError(f"{path}: ffmpeg cannot encode it: {message.splitlines()[-1:] or process.returncode}")
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
-        sound.unlink(missing_ok=True)
 
 
 if __name__ == "__main__":

@@ -186,7 +186,8 @@ def _add_path(paths: dict[str, dict[str, Path]], recording_id: str, *, kind: str
 
 def _corpus_files(root: Path) -> Iterator[tuple[str, str, Path]]:
     """(recording id, kind, path) of every file in the root and its folders that has a recording's name."""
-    for folder in (root, *sorted(path for path in root.iterdir() if path.is_dir())):
+    folders = sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
+    for folder in (root, *folders):
         for path in sorted(folder.iterdir()):
             kind = ENDINGS.get(path.suffix.lower())
             if kind is None or path.name.startswith("."):

@@ -68,7 +68,8 @@ def find_recordings(data_config: DataConfig) -> list[Recording]:
     found: dict[str, Recording] = {}
     for folder, subset in FOLDERS.items():
         for collection in COLLECTIONS:
-            for home in sorted(path for path in (root / folder / collection).glob("*") if path.is_dir()):
+            homes = (path for path in (root / folder / collection).glob("[!.]*") if path.is_dir())
+            for home in sorted(homes):  # a hidden one is what a killed writer left
                 # The two trees count on their own: a name that both have is two sequences.
                 name = home.name if home.name not in found else f"{home.name}@{folder}"
                 found[name] = _recording(name, home, collection, subset)
@@ -85,7 +86,7 @@ def corpus_notices(recordings: list[Recording], data_config: DataConfig) -> list
     others = sorted(
         path.relative_to(root).as_posix()
         for folder in FOLDERS
-        for path in (root / folder).glob("*")
+        for path in (root / folder).glob("[!.]*")
         if path.is_dir() and path.name not in COLLECTIONS
     )
     notices = [f"folders that are no collection of this corpus are passed over: {', '.join(others)}"] if others else []

@@ -18,6 +18,7 @@ from emage.motion.atomic import write_text_atomic
 from emage.motion.convert_face import convert_face
 from emage.motion.face_file import DEFAULT_FPS, FaceFile, read_face, write_codes_npz
 from emage.motion.layout import ARKIT_51, get_layout
+from emage.output_paths import check_outputs
 
 TARGETS = {"arkit": "arkit_51", "flame50": "flame_53", "flame100": "flame_103"}
 SATURATED = 1e-3  # a weight this near to 0 or 1 is at its bound
@@ -32,6 +33,8 @@ def run_convert_face(arguments: argparse.Namespace) -> int:
     ending = ".json" if arguments.to == "arkit" else ".npz"
     if arguments.target.suffix.lower() != ending:
         raise InputError(f"{arguments.target}: --to {arguments.to} writes a {ending} file; give OUT that ending")
+    outputs, inputs = (arguments.target, arguments.report), (arguments.source, arguments.map)
+    check_outputs(outputs, inputs, remedy="give another OUT or --report")
     face = read_face(arguments.source)
     fps = face.fps or arguments.fps or DEFAULT_FPS
     if not 1 <= fps <= 1000:

@@ -18,7 +18,8 @@ from emage.errors import InputError, warn_input
 from emage.generation import Generator, load_pretrained
 from emage.kept_motion import KeptMotion, read_kept
 from emage.motion.resample import frame_count
-from emage.result_files import ENDINGS, FACE_ONLY, Result, save_result
+from emage.output_paths import check_outputs
+from emage.result_files import ENDINGS, FACE_ONLY, Result, result_paths, save_result
 from emage.words import TimedWord, align_text, read_words, spoken
 from emage.words.alignment import text_or_file
 
@@ -43,6 +44,7 @@ def run_generate(arguments: argparse.Namespace) -> int:
     kept = find_kept(arguments, generator, len(waveform) / SAMPLE_RATE)
     words = find_words(arguments, waveform)
     takes = _takes(generator, arguments)
+    _check_outputs(arguments, formats)
     bvh = {
         "unit": arguments.bvh_unit,
         "up": arguments.bvh_up,
@@ -54,7 +56,7 @@ def run_generate(arguments: argparse.Namespace) -> int:
         performance = _generate(generator, arguments, waveform, words, options, kept)
         if performance.face is None and set(formats) & set(FACE_ONLY):
             logger.info("this model makes no face: %s are left out", " and ".join(FACE_ONLY))
-        stem = arguments.audio.stem + (f"_{take}" if len(takes) > 1 else "")
+        stem = _stem(arguments, take)
         result = Result(performance, waveform, SAMPLE_RATE, words, bvh)
         paths += save_result(result, arguments.out, stem, formats)
     seconds = time.monotonic() - begun
@@ -62,6 +64,19 @@ def run_generate(arguments: argparse.Namespace) -> int:
     duration = len(waveform) / SAMPLE_RATE
     sys.stdout.write("\n".join([*lines, f"{duration:.2f} s of speech in {seconds:.1f} s: {len(paths)} files"]) + "\n")
     return 0
+
+
+def _stem(arguments: argparse.Namespace, take: int) -> str:
+    """What the file names of a take begin with."""
+    return arguments.audio.stem + (f"_{take}" if arguments.samples > 1 else "")
+
+
+def _check_outputs(arguments: argparse.Namespace, formats: list[str]) -> None:
+    """Refuses --out where a file of the result would replace an input, e.g. the motion of --keep."""
+    stems = [_stem(arguments, take + 1) for take in range(arguments.samples)]
+    outputs = [path for stem in stems for path in result_paths(arguments.out, stem, formats)]
+    inputs = [arguments.audio, arguments.textgrid, arguments.words, arguments.text, arguments.emotion, arguments.keep]
+    check_outputs(outputs, inputs, remedy="give another --out")
 
 
 def find_words(arguments: argparse.Namespace, waveform: np.ndarray) -> list[TimedWord]:

@@ -33,10 +33,14 @@ def write_npz_atomic(path: str | Path, **arrays: np.ndarray) -> None:
 
 @contextmanager
 def partial_file(path: str | Path) -> Iterator[Path]:
-    """A path beside `path` to write to; it takes the place of `path` when the block ends without an error."""
+    """A path beside `path` to write to; it takes the place of `path` when the block ends without an error.
+
+    A process that is killed leaves the partial file. Its name is hidden and does not end like the file it was to become, so
+    that no listing of a folder takes it for one; a writer that chooses its format by the ending must be told the format.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial{path.suffix}")
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         yield partial
         os.replace(partial, path)

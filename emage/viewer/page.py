@@ -5,11 +5,9 @@ bytes, sound as FLAC: some 3 MB a minute.
 """
 
 import base64
-import html
 import io
-import json
+import math
 from collections.abc import Sequence
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +19,7 @@ from emage.motion.atomic import write_text_atomic
 from emage.motion.layout import ARKIT_51
 from emage.viewer.body_shape import capsules
 from emage.viewer.face_shape import face_description
+from emage.viewer.html_page import encodable, render_page, viewer_text
 from emage.viewer.shown import Shown, Sound
 from emage.viewer.theme import CAMERA, CAPSULE_LAYERS, FAR_FADE, RESULT_COLOURS, THEMES
 from emage.words import TimedWord
@@ -50,10 +49,13 @@ def write_page(
         theme: "auto" as the browser wishes, "light" or "dark".
 
     Raises:
-        InputError: without a result.
+        InputError: without a result, or with a word whose times are not finite.
     """
     if not results:
         raise InputError(f"{path}: no result to show")
+    for word in words:
+        if not all(map(math.isfinite, word[1:])):
+            raise InputError(f"{path}: the word {word.word!r} has times that are not finite: {word[1:]}")
     duration_s = max(result.duration_s for result in results)
     data = {
         "results": [_result(result, place) for place, result in enumerate(results)],
@@ -68,17 +70,14 @@ def write_page(
         "peaks": _base64(_peaks(sound).tobytes()),
         "peaksPerSecond": PEAKS_PER_SECOND,
     }
-    room = files("emage.viewer")
-    parts = {
-        "title": html.escape(title or results[0].name),
-        "style": room.joinpath("page.css").read_text(encoding="utf-8"),
-        # "</" would end the script, whatever the string it stands in
-        "data": json.dumps(data, separators=(",", ":")).replace("</", "<\\/"),
-        "script": "\n".join(room.joinpath(name).read_text(encoding="utf-8") for name in _SCRIPTS),
-    }
-    text = room.joinpath("page.html").read_text(encoding="utf-8")
-    for name, part in parts.items():
-        text = text.replace("{{" + name + "}}", part)
+    text = render_page(
+        "page.html",
+        style=viewer_text("page.css"),
+        script=viewer_text(*_SCRIPTS),
+        sources=("media-src blob:", "img-src data:"),
+        title=encodable(title or results[0].name),
+        data=data,
+    )
     write_text_atomic(path, text)
 
 

@@ -30,29 +30,39 @@ for (const result of data.results) {
 
 // ---- clock
 const sound = data.sound ? element("sound") : null;
-const clock = { playing: false, at: 0, since: 0, speed: 1 };
+const clock = { playing: false, at: 0, since: 0, speed: 1, soundPlaced: false };
 if (sound) {
   sound.src = URL.createObjectURL(new Blob([bytes(data.sound.content)], { type: data.sound.type }));
   sound.preservesPitch = true;
-}
-
-function soundEnded() {
-  return !sound || clock.at >= sound.duration || Number.isNaN(sound.duration);
+  sound.addEventListener("loadedmetadata", () => placeSound());
 }
 
 function now() {
   if (!clock.playing) return clock.at;
   const passed = ((performance.now() - clock.since) / 1000) * clock.speed;
-  const at = sound && !sound.paused && !sound.ended ? sound.currentTime : clock.at + passed;
+  const at = clock.soundPlaced && !sound.paused && !sound.ended ? sound.currentTime : clock.at + passed;
   return Math.min(at, data.duration_s);
+}
+
+function startSound() {
+  sound.playbackRate = clock.speed;
+  // Refused: a browser may want a press first. Of a sound that cannot be decoded the motion plays alone.
+  sound.play().catch((error) => { if (error.name === "NotAllowedError") pause(); });
+}
+
+// Before its metadata is there the sound has no duration and takes no position: the clock runs without it until then.
+function placeSound() {
+  const at = now();
+  clock.soundPlaced = true;
+  seek(at);
 }
 
 function seek(at) {
   clock.at = Math.min(Math.max(at, 0), data.duration_s);
   clock.since = performance.now();
-  if (sound && !Number.isNaN(sound.duration)) {
+  if (clock.soundPlaced) {
     sound.currentTime = Math.min(clock.at, sound.duration);
-    if (clock.playing && !soundEnded()) sound.play();
+    if (clock.playing && clock.at < sound.duration) startSound();
   }
 }
 
@@ -60,10 +70,7 @@ function play() {
   if (clock.at >= data.duration_s - 0.01) seek(0);
   clock.playing = true;
   clock.since = performance.now();
-  if (sound && clock.at < (sound.duration || Infinity)) {
-    sound.playbackRate = clock.speed;
-    sound.play().catch(() => pause()); // a browser may want a press first
-  }
+  if (sound && (!clock.soundPlaced || clock.at < sound.duration)) startSound();
   element("play").textContent = "❚❚";
   element("play").setAttribute("aria-label", "pause");
 }

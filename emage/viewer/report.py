@@ -4,14 +4,14 @@ What stands in it is in metrics.json too, but for the pictures of single recordi
 """
 
 import html
-from pathlib import Path
-from string import Template
 from typing import Any
 
+from markupsafe import Markup
+
 from emage.viewer import charts
+from emage.viewer.html_page import encodable, render_page, viewer_text
 from emage.viewer.report_table import compare_table, legend, measure_table, way
 
-PAGE = Path(__file__).with_name("report.html")
 # Headlines, as far as they were taken: the first of each that has a value.
 HEADLINES = (
     ("fgd_network", "fgd_rot6d", "fgd_raw"),
@@ -47,7 +47,13 @@ def render_report(results: dict[str, Any], pictures: dict[str, Any]) -> str:
         _how_to_read(results),
     ]
     title = f"Evaluation of {_name(results)}"
-    return Template(PAGE.read_text(encoding="utf-8")).substitute(title=html.escape(title), body="\n".join(sections))
+    return render_page(
+        "report.html",
+        style=viewer_text("report.css"),
+        sources=("img-src data:",),
+        title=encodable(title),
+        body=Markup(encodable("\n".join(sections))),  # every section escapes what it was given
+    )
 
 
 def _name(results: dict[str, Any]) -> str:
@@ -211,7 +217,7 @@ def _example(example: dict[str, Any], skeleton: dict[str, Any] | None) -> str:
     name = example["name"]
     badge = f'<span class="badge {name}">{EXAMPLE_NAMES[name]}</span>'
     return (
-        f'<div class="card"><h3 style="margin-top:0">{badge}{html.escape(example["id"])}</h3>'
+        f'<div class="card"><h3 class="first">{badge}{html.escape(example["id"])}</h3>'
         f'<div class="scroll wide">{"".join(pieces)}</div>{_sides()}</div>'
     )
 

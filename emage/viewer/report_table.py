@@ -40,7 +40,7 @@ def legend(results: dict[str, Any]) -> str:
             shown: f'<circle class="mark {charts.MARKS[name]}" cx="7" cy="7" r="4.4"/>'
             for name, shown in CONTROLS.items()
         }
-        shapes["off the scale"] = '<polygon class="arrow p" points="13,7 5,2.5 5,11.5" style="fill:var(--soft)"/>'
+        shapes["off the scale"] = '<polygon class="arrow sample" points="13,7 5,2.5 5,11.5"/>'
     rows = "".join(f'<span><svg width="14" height="14">{shape}</svg>{name}</span>' for name, shape in shapes.items())
     return f'<div class="legend">{rows}</div>'
 

@@ -3,6 +3,7 @@
 Shapes: T frames, J joints.
 """
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from emage.performance import Performance
 from emage.performance_file import read_performance_file
 
 HEAD_POINTS = ("head low", "head high", "nose")  # added behind the joints: a skull and where it looks
+RESULT_ENDINGS = (".bvh", ".npz")
 SOUND_SUFFIXES = (".wav", ".flac", ".mp3", ".ogg", ".opus")
 _SMALLEST_PERSON_CM = 10.0  # shorter: the file is in metres
 _SKULL_CM = ((0.0, 5.5, 2.0), (0.0, 12.5, 1.0), (0.0, 5.0, 11.5))  # HEAD_POINTS in the head's frame, for 170 cm
@@ -77,22 +79,34 @@ def shown_performance(performance: Performance, name: str) -> Shown:
     return _shown_body(performance_to_bvh(performance), name, performance.fps, face)
 
 
+def find_result(path: str | Path) -> Path:
+    """The file of a result that was given as a file, without its ending, or as a folder that holds one .bvh.
+
+    Raises:
+        InputError: there is none, or the folder holds several.
+    """
+    path = Path(path)
+    if path.is_dir():
+        # A hidden file is not a result: a killed writer leaves one, and some systems add their own.
+        found = sorted(file for file in path.iterdir() if file.suffix.lower() == ".bvh" and not _is_hidden(file))
+        if len(found) != 1:
+            raise InputError(f"{path}: a folder with {len(found)} .bvh files; name the one to look at")
+        return found[0]
+    if path.is_file():
+        return path
+    for ending in RESULT_ENDINGS:
+        if beside(path, ending).is_file():
+            return beside(path, ending)
+    raise InputError(f"{path}: no such result; give a .bvh or .npz that `emage generate` wrote")
+
+
 def load_shown(path: str | Path) -> Shown:
     """A result from its file: our .npz, or a .bvh with the face beside it (.json or .csv of the same name).
 
     Raises:
         InputError: no such file, another kind of file, or a broken one.
     """
-    path = Path(path)
-    if path.is_dir():
-        found = sorted(file for file in path.iterdir() if file.suffix == ".bvh")
-        if len(found) != 1:
-            raise InputError(f"{path}: a folder with {len(found)} .bvh files; name the one to look at")
-        path = found[0]
-    if path.suffix == "" and path.with_suffix(".bvh").is_file():
-        path = path.with_suffix(".bvh")
-    if not path.is_file():
-        raise InputError(f"{path}: no such result; give a .bvh or .npz that `emage generate` wrote")
+    path = find_result(path)
     if path.suffix.lower() == ".npz":
         return shown_performance(read_performance_file(path), path.stem)
     if path.suffix.lower() != ".bvh":
@@ -101,9 +115,24 @@ def load_shown(path: str | Path) -> Shown:
     return _shown_body(body, path.stem, body.fps, _face_beside(path, body))
 
 
+def result_stem(path: str | Path) -> str:
+    """The name of a result without the ending of a result; a stem may hold dots ("my.speech.v2")."""
+    path = Path(path)
+    return path.stem if path.suffix.lower() in RESULT_ENDINGS else path.name
+
+
+def beside(path: str | Path, ending: str) -> Path:
+    """The file of the same stem beside a result, whether it is there or not."""
+    return Path(path).with_name(result_stem(path) + ending)
+
+
 def sound_beside(path: str | Path) -> Path | None:
     """The sound file of the same name beside a result; None if there is none."""
-    return next((p for p in (Path(path).with_suffix(s) for s in SOUND_SUFFIXES) if p.is_file()), None)
+    return next((p for p in (beside(path, s) for s in SOUND_SUFFIXES) if p.is_file()), None)
+
+
+def _is_hidden(path: Path) -> bool:
+    return path.name.startswith(".")
 
 
 def _face_beside(path: Path, body: BvhMotion) -> np.ndarray | None:
@@ -130,6 +159,7 @@ def _shown_body(body: BvhMotion, name: str, fps: float, face: np.ndarray | None)
     positions = torch.cat(places)  # (T, J, 3)
     if not len(positions):
         raise InputError(f"{name}: it holds no frames; there is nothing to look at")
+    _check_finite(name, fps, positions, face)
     up = _up_axis(positions, joints)
     scale = 100.0 if _extent(positions[0]) < _SMALLEST_PERSON_CM else 1.0
     positions = _to_y_up(positions, up) * scale
@@ -143,6 +173,15 @@ def _shown_body(body: BvhMotion, name: str, fps: float, face: np.ndarray | None)
         joints += HEAD_POINTS
         parents += [head, head, head]
     return Shown(name, fps, joints, tuple(parents), _on_floor(positions, height_cm), face, height_cm)
+
+
+def _check_finite(name: str, fps: float, positions: torch.Tensor, face: np.ndarray | None) -> None:
+    if not (math.isfinite(fps) and fps > 0):
+        raise InputError(f"{name}: {fps:g} frames per second; it cannot be shown")
+    for what, values in (("position", positions), ("facial weight", None if face is None else torch.as_tensor(face))):
+        if values is not None and not values.isfinite().all():
+            frame = int((~values.isfinite()).flatten(1).any(dim=1).nonzero()[0])
+            raise InputError(f"{name}: a {what} of frame {frame} is not finite; it cannot be shown")
 
 
 def _extent(places: torch.Tensor) -> float:

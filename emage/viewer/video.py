@@ -55,12 +55,13 @@ def write_video(
     film = _Film(results, sound, words, THEMES[theme])
     num_frames = max(1, round(duration_s * VIDEO_FPS))
     with partial_file(path) as partial, tempfile.TemporaryDirectory() as folder:
-        options: dict = {}
+        options: dict = {"output_params": ["-f", "mp4"]}  # the partial file does not say it by its ending
         if sound is not None:
             wav = Path(folder) / "sound.wav"
             soundfile.write(wav, np.clip(sound.waveform, -1, 1), sound.sample_rate)
             # Sound shorter than the picture would end the pipe early: it is filled up with silence.
-            options = {"audio_path": str(wav), "audio_codec": "aac", "output_params": ["-af", "apad", "-shortest"]}
+            options["output_params"] += ["-af", "apad", "-shortest"]
+            options |= {"audio_path": str(wav), "audio_codec": "aac"}
         writer = imageio_ffmpeg.write_frames(
             str(partial), film.size, fps=VIDEO_FPS, codec="libx264", quality=7, macro_block_size=2, **options
         )

@@ -63,6 +63,13 @@ class TestRaw:
             },
         )
 
+    def test_hidden_files_and_folders_are_no_recordings(self, raw_corpus_root, tmp_path):
+        root = shutil.copytree(raw_corpus_root, tmp_path / "corpus")
+        shutil.copytree(root / "2", root / ".ipynb_checkpoints")
+        shutil.copy(root / "2" / "2_scott_0_1_1.bvh", root / "2" / ".2_scott_0_1_1.bvh")
+        found = [recording.id for recording in RAW.find_recordings(DataConfig(root=str(root)))]
+        assert found == ["2_scott_0_1_1", "2_scott_0_9_9", "4_lawrence_0_57_57"]
+
     def test_sources_hold_each_stream_at_its_own_rate(self, raw_corpus_root):
         sources = read(raw_corpus_root)
         assert (sources.motion_fps, sources.face.fps, sources.sample_rate) == (120, 60, 16000)

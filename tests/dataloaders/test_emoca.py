@@ -261,3 +261,11 @@ def test_no_such_tree_is_said_in_one_line(tmp_path):
     make_emoca_sequence(tmp_path)
     (notice,) = emoca.corpus_notices(emoca.find_recordings(config(tmp_path)), config(tmp_path))
     assert "passed over: trainset/V9-OTHER" in notice
+
+
+def test_hidden_folders_are_no_sequences(root):
+    shutil.copytree(root / "trainset" / "V0-GRID" / GOOD, root / "trainset" / "V0-GRID" / f".{GOOD}.partial")
+    (root / "trainset" / ".snapshot").mkdir()
+    recordings = emoca.find_recordings(config(root))
+    assert [recording.id for recording in recordings] == [GOOD, BAD]
+    assert not any("passed over" in notice for notice in emoca.corpus_notices(recordings, config(root)))

@@ -1,7 +1,5 @@
 """The page in a real browser, headless: it plays, sounds its clock, takes presses, and asks the network for nothing."""
 
-import shutil
-
 import pytest
 from viewer.results import WORDS, performance, tone
 
@@ -9,55 +7,39 @@ from emage.viewer.page import write_page
 from emage.viewer.shown import shown_performance
 
 pytestmark = pytest.mark.long
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
-@pytest.fixture(scope="module")
-def browser():
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    program = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if program is None:
-        pytest.skip("no chromium on this machine")
-    with playwright.sync_playwright() as driver:
-        arguments = ["--autoplay-policy=no-user-gesture-required", "--no-sandbox"]
-        browser = driver.chromium.launch(executable_path=program, headless=True, args=arguments)
-        yield browser
-        browser.close()
+def write_two(path):
+    shown = [shown_performance(performance(90), "one"), shown_performance(performance(60, with_face=False), "two")]
+    write_page(path, shown, sound=tone(3.0), words=WORDS)
+    return path
 
 
 @pytest.fixture(params=["light", "dark"])
-def page(browser, tmp_path, request):
-    """A page of two results; what went wrong in it is collected in `faults`, what it asked for in `requests`."""
-    shown = [shown_performance(performance(90), "one"), shown_performance(performance(60, with_face=False), "two")]
-    write_page(tmp_path / "a.html", shown, sound=tone(3.0), words=WORDS)
-    context = browser.new_context(color_scheme=request.param, viewport={"width": 1200, "height": 760})
-    page = context.new_page()
-    page.faults, page.requests, page.scheme = [], [], request.param
-    page.on("console", lambda message: page.faults.append(message.text) if message.type != "log" else None)
-    page.on("pageerror", lambda error: page.faults.append(str(error)))
-    page.on("request", lambda asked: page.requests.append(asked.url))
-    page.goto((tmp_path / "a.html").as_uri())
-    page.wait_for_function("window.painted > 2")
-    yield page
-    context.close()
+def page(open_page, wait_until, tmp_path, request):
+    """A page of two results."""
+    page = open_page(write_two(tmp_path / "a.html"), color_scheme=request.param)
+    page.scheme = request.param
+    wait_until(page, "window.painted > 2")
+    return page
 
 
 def pixels(page, selector: str) -> bytes:
     return page.locator(selector).first.screenshot()
 
 
-def test_it_plays_to_the_end_with_its_sound_and_asks_for_nothing(page):
+def test_it_plays_to_the_end_with_its_sound_and_asks_for_nothing(page, wait_until):
     still = pixels(page, ".stage"), pixels(page, ".face"), pixels(page, "#timeline")
     page.click("#play")
-    page.wait_for_function("now() > 0.7")
+    wait_until(page, "now() > 0.7")
     assert page.evaluate("Math.abs(sound.currentTime - now())") < 0.05
     assert page.evaluate("!sound.paused && !sound.muted")
     moving = pixels(page, ".stage"), pixels(page, ".face"), pixels(page, "#timeline")
     assert all(before != after for before, after in zip(still, moving, strict=True))
-    page.wait_for_function("!clock.playing", timeout=20000)
+    wait_until(page, "!clock.playing")
     assert page.evaluate("now()") == pytest.approx(3.0, abs=0.1)
     assert page.faults == []
-    assert [url for url in page.requests if not url.startswith(("blob:", "data:"))] == [page.url]
+    assert [url for url in page.requests if not url.startswith(("blob:", "data:"))] == [page.own_address]
 
 
 def test_presses_scrub_change_the_speed_and_turn_the_camera(page):
@@ -89,3 +71,49 @@ def test_the_theme_follows_the_browser_and_can_be_changed(page):
     page.click("#theme")
     assert (brightness() > 128) == (page.scheme == "dark")
     assert page.evaluate("document.querySelectorAll('.face').length") == 1  # the second result has no face
+
+
+LATE_SOUND = """
+const { get, set } = Object.getOwnPropertyDescriptor(HTMLMediaElement.prototype, "src");
+Object.defineProperty(HTMLMediaElement.prototype, "src", {
+  get,
+  set(address) { window.loadSound = () => set.call(this, address); },
+});
+"""
+
+
+def test_a_position_chosen_before_the_sound_is_loaded_is_kept(open_page, wait_until, tmp_path):
+    page = open_page(write_two(tmp_path / "a.html"), before=LATE_SOUND)
+    assert page.evaluate("sound.readyState") == 0
+    page.evaluate("seek(2)")
+    page.evaluate("loadSound()")
+    wait_until(page, "sound.readyState >= 1")
+    assert page.evaluate("now()") == page.evaluate("sound.currentTime") == 2
+    page.evaluate("play()")
+    wait_until(page, "!sound.paused && sound.currentTime > 2.05")
+    assert page.evaluate("Math.abs(sound.currentTime - now())") < 0.05
+    assert page.faults == []
+
+
+def test_a_sound_that_loads_while_the_motion_plays_joins_it_where_it_is(open_page, wait_until, tmp_path):
+    page = open_page(write_two(tmp_path / "a.html"), before=LATE_SOUND)
+    page.evaluate("(seek(1), play())")
+    wait_until(page, "now() > 1.3")
+    page.evaluate("loadSound()")
+    wait_until(page, "!sound.paused && sound.currentTime > 0")
+    assert page.evaluate("sound.currentTime") >= 1.3
+    assert page.evaluate("Math.abs(sound.currentTime - now())") < 0.05
+    assert page.evaluate("clock.playing")
+    assert page.faults == []
+
+
+@pytest.mark.parametrize(("error", "plays"), [("NotAllowedError", False), ("NotSupportedError", True)])
+def test_a_refused_sound_is_no_unhandled_error(open_page, wait_until, tmp_path, error, plays):
+    page = open_page(write_two(tmp_path / "a.html"))
+    wait_until(page, "sound.readyState >= 1")
+    page.evaluate(f"void (sound.play = () => Promise.reject(new DOMException('refused', '{error}')))")
+    page.evaluate("(play(), seek(1))")
+    page.wait_for_timeout(100)
+    assert page.evaluate("clock.playing") is plays
+    assert page.evaluate("now()") >= 1
+    assert page.faults == []

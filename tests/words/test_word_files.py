@@ -70,7 +70,6 @@ def test_a_word_without_times_stands_between_its_neighbours(tmp_path):
     "node, message",
     [
         ("{", "not valid json"),
-        ([], "holds no words"),
         ({"segments": [3]}, "segments: expected"),
         ({"frames": []}, "no list of words"),
         ([{"start": 1}], "no list of words"),
@@ -134,3 +133,8 @@ def test_broken_subtitles_are_told_in_one_line(tmp_path, name, content, message)
 def test_a_textgrid_gives_its_words(beat_sample):
     words = read_words(beat_sample / "2" / "2_scott_0_1_1.TextGrid")
     assert (len(words), words[0].word, words[0].confidence) == (199, "the", 1.0)
+
+
+def test_our_own_file_of_a_speech_without_words_is_read(tmp_path):
+    write_words_json(tmp_path / "a.words.json", [])
+    assert read_words(tmp_path / "a.words.json") == []

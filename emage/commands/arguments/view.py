@@ -9,7 +9,7 @@ EXAMPLES = """examples:
   emage view out/speech.npz --audio speech.wav --mp4
 
 a RESULT is a .bvh (its face, .json or .csv of the same name, lies beside it) or a .npz of ours; sound and words of the
-first result's name are taken if none are given
+first result's name are taken if none are given. The page that `emage generate` wrote, <stem>.html, is kept
 """
 
 
@@ -20,7 +20,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--audio", type=Path, metavar="FILE", help="the speech")
     parser.add_argument("--words", type=Path, metavar="FILE", help="words.json, TextGrid, srt, vtt or Whisper's json")
     parser.add_argument("--names", metavar="A,B", help="what stands above the results (their file names)")
-    parser.add_argument("--out", type=Path, metavar="HTML", help="the page (beside the first result, <stem>.html)")
+    parser.add_argument(
+        "--out", type=Path, metavar="HTML", help="the page, .html (<stem>_view.html beside the first result)"
+    )
     parser.add_argument("--theme", choices=("auto", "light", "dark"), default="auto", help="(auto: as the browser)")
     parser.add_argument("--mp4", action="store_true", help="a video too, of the same name")
     parser.set_defaults(run=run)
