@@ -19,6 +19,7 @@ from emage.generation import Generator, load_pretrained
 from emage.kept_motion import KeptMotion, read_kept
 from emage.motion.resample import frame_count
 from emage.result_files import DEFAULT_FORMATS, ENDINGS, FACE_ONLY, Result, save_result
+from emage.sound_endings import SOUND_HELP
 from emage.words import TimedWord, align_text, read_words, spoken
 from emage.words.alignment import text_or_file
 
@@ -47,7 +48,7 @@ def add_generate_parser(commands: Any) -> argparse.ArgumentParser:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("audio", type=Path, metavar="AUDIO", help="wav, flac, mp3, ogg or opus, any rate and length")
+    parser.add_argument("audio", type=Path, metavar="AUDIO", help=f"{SOUND_HELP}; any rate")
     known = "folder of a trained generator (the model inside the package)"
     parser.add_argument("--checkpoint", type=Path, metavar="DIR", help=known)
     parser.add_argument("--out", type=Path, default=Path("out"), metavar="DIR", help="folder of the results (out)")

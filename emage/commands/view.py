@@ -8,6 +8,7 @@ from typing import Any
 
 from emage.audio import SAMPLE_RATE, read_audio
 from emage.errors import InputError
+from emage.sound_endings import SOUND_HELP
 from emage.viewer.page import write_page
 from emage.viewer.shown import Sound, load_shown, sound_beside
 from emage.words import TimedWord, read_words
@@ -34,7 +35,7 @@ def add_view_parser(commands: Any) -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("results", type=Path, nargs="+", metavar="RESULT")
-    parser.add_argument("--audio", type=Path, metavar="FILE", help="the speech")
+    parser.add_argument("--audio", type=Path, metavar="FILE", help=f"the speech: {SOUND_HELP}")
     parser.add_argument("--words", type=Path, metavar="FILE", help="words.json, TextGrid, srt, vtt or Whisper's json")
     parser.add_argument("--names", metavar="A,B", help="what stands above the results (their file names)")
     parser.add_argument("--out", type=Path, metavar="HTML", help="the page (beside the first result, <stem>.html)")

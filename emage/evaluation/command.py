@@ -14,6 +14,7 @@ from emage.evaluation.folders import Folders
 from emage.evaluation.read_folders import evaluate_folders
 from emage.evaluation.scoring import Evaluation, Options
 from emage.evaluation.write import FILES
+from emage.sound_endings import SOUND_HELP
 
 EXIT_LEFT_OUT = 3  # as tools/build_cache.py: done, but not with everything
 DEFAULT_OUT = "runs/evaluation"
@@ -25,7 +26,8 @@ EXAMPLES = """examples:
 
 Folders hold <id>.bvh (any hierarchy; joints are known by BEAT's names, Mixamo's, SMPL-X's, Unreal's and others) and <id>.json
 (ARKit weights), with all that lies below them, of any frame rate; recordings are paired by their ids. Sub-folders that hold
-the same ids are seeds. <id>.json, .wav, .TextGrid and .txt (BEAT's semantic labels) beside the reference are used too.
+the same ids are seeds. <id>.json, .wav or another sound file, .TextGrid and .txt (BEAT's semantic labels) beside the
+reference are used too.
 
 exit code: 0 all recordings were used, 3 something was left out (listed with its reason), 1 nothing could be done
 """
@@ -39,7 +41,12 @@ def add_folder_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--generated", type=Path, metavar="DIR", help="what the system made: <id>.bvh and <id>.json")
     add("--reference", type=Path, metavar="DIR", help="what the people did: <id>.bvh and <id>.json")
-    add("--audio", type=Path, metavar="DIR", help="the speech, <id>.wav; by default that beside the reference")
+    add(
+        "--audio",
+        type=Path,
+        metavar="DIR",
+        help=f"the speech, <id>.wav ({SOUND_HELP}); by default that beside the reference",
+    )
     add(
         "--textgrid",
         type=Path,
