@@ -4,7 +4,6 @@ Shapes: S samples, C channels.
 """
 
 import contextlib
-import functools
 import re
 import shutil
 import subprocess
@@ -26,21 +25,25 @@ DEMUXERS = (
 ).split()
 _DURATION = re.compile(r"^\[info\]   Duration: (\d+):(\d\d):(\d\d\.\d+)", re.M)
 _DEMUXER = re.compile(r"^\[info\] Input #0, ([\w,]+), from ", re.M)
+_AUDIO = re.compile(r"^\[info\]   Stream #0:\d+.*: Audio: ", re.M)
 _VIDEO = re.compile(r"^\[info\]   Stream #0:\d+.*: Video: (?!.*\(attached pic\))", re.M)
 _ERROR = re.compile(r"^(?:\[[^\]]*\] )*\[(?:error|fatal|panic)\] (.+)$", re.M)
 _CUT_OFF = re.compile(r"partial file|File ended prematurely|corrupt input packet")
 _DAMAGED = re.compile(r"Error submitting packet to decoder|Decoding error")
-_USUAL_MP3_ERRORS = 3  # tags at the end of an mp3, or between two that were joined, are no frames
+_USUAL_ERRORS = {"mp3": 3, "flac": 3}  # tags at the end of these, or between two that were joined, are no frames
 _AU_HEADER_BYTES = 24
 _MAX_MESSAGE_BYTES = 2**20
 
 
-@functools.lru_cache(maxsize=1)
+class NoFfmpeg(InputError):
+    """There is no ffmpeg on this machine."""
+
+
 def ffmpeg_command() -> str:
     """The program that decodes: that of the package imageio-ffmpeg, else an installed one.
 
     Raises:
-        InputError: there is neither.
+        NoFfmpeg: there is neither.
     """
     try:
         from imageio_ffmpeg import get_ffmpeg_exe
@@ -49,7 +52,7 @@ def ffmpeg_command() -> str:
     except (ImportError, RuntimeError):
         found = shutil.which("ffmpeg")
         if found is None:
-            raise InputError("ffmpeg is needed for this file and was not found: `pip install imageio-ffmpeg`") from None
+            raise NoFfmpeg("ffmpeg was not found: `pip install imageio-ffmpeg`") from None
         return found
 
 
@@ -70,7 +73,7 @@ def last_error(messages: str) -> str:
         for start, meaning in known.items():
             if text.startswith(start):
                 return meaning
-    return found[0] if found else "ffmpeg gives no reason"
+    return found[0].rstrip(".") if found else "ffmpeg gives no reason"
 
 
 @dataclass(eq=False)
@@ -107,6 +110,10 @@ class SoundTrack:
         self._messages.seek(0)
         return self._messages.read(_MAX_MESSAGE_BYTES).decode("utf-8", "replace").replace("\r\n", "\n")
 
+    def _input_messages(self) -> str:
+        """Those about the file, without those about what is made of it."""
+        return self.messages().split("Stream mapping:")[0]
+
     def demuxer(self) -> str:
         """The container by its content, e.g. "mp3" or "mov,mp4,m4a,3gp,3g2,mj2"."""
         found = _DEMUXER.search(self.messages())
@@ -114,11 +121,15 @@ class SoundTrack:
 
     def announced_s(self) -> tuple[float, bool] | None:
         """The duration in the container's header, and whether it holds video too; None if the header gives none."""
-        messages = self.messages()
+        messages = self._input_messages()
         found = _DURATION.search(messages)
         if found is None or "Estimating duration from bitrate" in messages:
             return None
         return int(found[1]) * 3600 + int(found[2]) * 60 + float(found[3]), _VIDEO.search(messages) is not None
+
+    def num_tracks(self) -> int:
+        """Sound tracks in the file; the first is decoded."""
+        return len(_AUDIO.findall(self._input_messages()))
 
     def damage(self) -> str | None:
         """What ffmpeg reports about packets that are cut off or cannot be decoded; None for a whole file."""
@@ -126,7 +137,7 @@ class SoundTrack:
         if _CUT_OFF.search(messages):
             return "it is cut off"
         num_errors = len(_DAMAGED.findall(messages))
-        if num_errors > (_USUAL_MP3_ERRORS if self.demuxer() == "mp3" else 0):
+        if num_errors > _USUAL_ERRORS.get(self.demuxer(), 0):
             return f"packets of it are damaged and left out ({last_error(messages)})"
         return None
 
@@ -140,14 +151,15 @@ def open_sound_track(path: str | Path, name: str | Path | None = None) -> Iterat
         name: what errors call it; None: path.
 
     Raises:
-        InputError: no ffmpeg, no sound track, or content that is no known format.
+        NoFfmpeg: there is no ffmpeg.
+        InputError: no sound track, or content that is no known format.
     """
     name = str(path if name is None else name)
     command = [ffmpeg_command(), "-nostdin", "-hide_banner", "-nostats", "-loglevel", "level+info"]
     # AU is a header of fixed fields before the samples, so that rate and channels arrive in the same pipe.
     command += [*input_arguments(path), "-map", "0:a:0", "-map_metadata", "-1", "-c:a", "pcm_f32be", "-f", "au", "-"]
     with tempfile.TemporaryFile() as messages:
-        with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=messages) as process:
+        with _start(command, messages) as process:
             track = SoundTrack(0, 0, name, process, messages)
             try:
                 header = process.stdout.read(_AU_HEADER_BYTES)
@@ -160,6 +172,13 @@ def open_sound_track(path: str | Path, name: str | Path | None = None) -> Iterat
             finally:
                 process.kill()  # the caller may want no more of it
                 process.stdout.close()
+
+
+def _start(command: list[str], messages: BinaryIO) -> subprocess.Popen:
+    try:
+        return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=messages)
+    except OSError as error:
+        raise NoFfmpeg(f"ffmpeg cannot be started: {error}: `pip install imageio-ffmpeg`") from error
 
 
 def _not_sound(name: str, messages: str) -> InputError:

@@ -1,6 +1,6 @@
 """Reads the sound of any file as one channel, and warns about what is wrong with it.
 
-wav, flac and ogg are decoded by libsndfile, all else and what libsndfile cannot read by ffmpeg. The length is that of the
+wav and ogg are decoded by libsndfile, all else and what libsndfile cannot read by ffmpeg. The length is that of the
 samples that were decoded, never that of the header.
 
 Shapes: S samples, C channels.
@@ -9,7 +9,7 @@ Shapes: S samples, C channels.
 import contextlib
 import io
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -18,14 +18,14 @@ import numpy as np
 import soundfile
 
 from emage.errors import InputError, warn_input
-from emage.ffmpeg import SoundTrack, open_sound_track
-from emage.sound_headers import SoundHeader, mp3_announced_s, read_header
+from emage.ffmpeg import NoFfmpeg, SoundTrack, open_sound_track
+from emage.sound_headers import SoundHeader, mp3_announced_s, read_header, whole_file
 from emage.sound_mix import Mix
 
 SAMPLE_RATE = 16000
 MIN_SOURCE_RATE, MAX_SOURCE_RATE = 1000, 1_000_000  # Hz; outside of these the header is wrong
 MAX_DURATION_S = 8 * 3600  # 1.8 GB at 16 kHz
-_TOLERANCE_S, _VIDEO_TOLERANCE_S = 0.1, 1.0  # between header and content; the length of a video is that of its picture
+_TOLERANCE_S, _VIDEO_TOLERANCE_S = 0.1, 1.0  # between header and content; between a video and its sound
 _BLOCK_S, _BLOCK_VALUES = 20, 2**22  # decoded at once: at most so many seconds, and so many samples times channels
 
 
@@ -131,71 +131,86 @@ class _Source:
 
 def _decode(source: _Source, sample_rate: int, channel: int | None = None) -> tuple[Mix, list[str]]:
     """All samples of a source as one channel, and what is wrong with its header, its end or its packets."""
+
+    def start(source_rate: int, num_channels: int) -> Mix:
+        if not MIN_SOURCE_RATE <= source_rate <= MAX_SOURCE_RATE or num_channels < 1:
+            raise InputError(
+                f"{source.name}: its header says {source_rate} samples per second in {num_channels} channel(s); expected"
+                f" {MIN_SOURCE_RATE} to {MAX_SOURCE_RATE} Hz; convert it to a 16-bit wav"
+            )
+        return Mix(source.name, source_rate, num_channels, sample_rate, channel)
+
     with source.open() as file:
         header = read_header(file)
         if header.is_playlist:
             raise InputError(f"{source.name}: it is text that names other files, not sound; give the sound file itself")
         if header.sound is not None:
             with contextlib.suppress(soundfile.LibsndfileError, RuntimeError):
-                return _decode_with_libsndfile(header, source, sample_rate, channel)
-        with source.on_disk() as path, open_sound_track(path, source.name) as track:
-            return _decode_with_ffmpeg(track, file, source, sample_rate, channel)
+                return _decode_with_libsndfile(header, start)
+        try:
+            with source.on_disk() as path, open_sound_track(path, source.name) as track:
+                return _decode_with_ffmpeg(track, header, file, start)
+        except NoFfmpeg as error:
+            header.sound, header.announced_s = whole_file(file), mp3_announced_s(file)
+            header.problems.append(f"{error}; libsndfile reads it instead and may stop early")
+            try:
+                return _decode_with_libsndfile(header, start)
+            except (soundfile.LibsndfileError, RuntimeError):
+                raise InputError(f"{source.name}: {error}") from error
 
 
-def _decode_with_libsndfile(
-    header: SoundHeader, source: _Source, sample_rate: int, channel: int | None
-) -> tuple[Mix, list[str]]:
+def _decode_with_libsndfile(header: SoundHeader, start: Callable[[int, int], Mix]) -> tuple[Mix, list[str]]:
     with soundfile.SoundFile(header.sound) as file:
-        mix = _new_mix(file.samplerate, file.channels, source, sample_rate, channel)
+        mix = start(file.samplerate, file.channels)
         # Not file.blocks(): it takes the number of samples from the header and returns memory that was never written.
         while len(block := file.read(_block_samples(mix), dtype="float32", always_2d=True)):
-            _add(mix, block, source)
+            _add(mix, block)
         announced_s = header.announced_s
         if announced_s is None and not header.problems:
             announced_s = file.frames / file.samplerate
-    problems = [f"{problem}; {mix.duration_s:.2f} s are read" for problem in header.problems]
-    return mix, problems + _compare(announced_s, mix.duration_s, _TOLERANCE_S)
+    return mix, _told(header, mix) + _compare(announced_s, mix)
 
 
 def _decode_with_ffmpeg(
-    track: SoundTrack, file: BinaryIO, source: _Source, sample_rate: int, channel: int | None
+    track: SoundTrack, header: SoundHeader, file: BinaryIO, start: Callable[[int, int], Mix]
 ) -> tuple[Mix, list[str]]:
-    mix = _new_mix(track.sample_rate, track.num_channels, source, sample_rate, channel)
+    mix = start(track.sample_rate, track.num_channels)
     for block in track.blocks(_block_samples(mix)):
-        _add(mix, block, source)
-    announced_s, tolerance_s = None, _TOLERANCE_S
+        _add(mix, block)
+    announced_s, has_video = header.announced_s, False
     if track.demuxer() == "mp3":
         announced_s = mp3_announced_s(file)
-    elif (announced := track.announced_s()) is not None:
-        announced_s, tolerance_s = announced[0], _VIDEO_TOLERANCE_S if announced[1] else _TOLERANCE_S
-    problems = _compare(announced_s, mix.duration_s, tolerance_s)
+    elif announced_s is None and not header.problems and (announced := track.announced_s()) is not None:
+        announced_s, has_video = announced
+    problems = _told(header, mix)
+    if has_video and abs(announced_s - mix.duration_s) > _VIDEO_TOLERANCE_S:
+        problems.append(f"the video lasts {announced_s:.2f} s and its sound {mix.duration_s:.2f} s")
+    elif not has_video:
+        problems += _compare(announced_s, mix)
     damage = track.damage()
-    if damage is not None and not problems:
+    if damage is not None and (has_video or not problems):
         problems.append(f"{damage}; {mix.duration_s:.2f} s are read")
+    if track.num_tracks() > 1:
+        problems.append(f"it has {track.num_tracks()} sound tracks; the first is read")
     return mix, problems
-
-
-def _new_mix(source_rate: int, num_channels: int, source: _Source, sample_rate: int, channel: int | None) -> Mix:
-    if not MIN_SOURCE_RATE <= source_rate <= MAX_SOURCE_RATE or num_channels < 1:
-        raise InputError(
-            f"{source.name}: its header says {source_rate} samples per second in {num_channels} channel(s); expected"
-            f" {MIN_SOURCE_RATE} to {MAX_SOURCE_RATE} Hz; convert it to a 16-bit wav"
-        )
-    return Mix(source.name, source_rate, num_channels, sample_rate, channel)
 
 
 def _block_samples(mix: Mix) -> int:
     return max(1, min(_BLOCK_S * mix.source_rate, _BLOCK_VALUES // mix.num_channels))
 
 
-def _add(mix: Mix, block: np.ndarray, source: _Source) -> None:
+def _add(mix: Mix, block: np.ndarray) -> None:
     mix.add(block)
     if mix.duration_s > MAX_DURATION_S:
-        raise InputError(f"{source.name}: longer than {MAX_DURATION_S // 3600} hours; cut it into shorter files")
+        raise InputError(f"{mix.name}: longer than {MAX_DURATION_S // 3600} hours; cut it into shorter files")
 
 
-def _compare(announced_s: float | None, duration_s: float, tolerance_s: float) -> list[str]:
-    if announced_s is None or abs(announced_s - duration_s) <= tolerance_s:
+def _told(header: SoundHeader, mix: Mix) -> list[str]:
+    return [f"{problem}; {mix.duration_s:.2f} s are read" for problem in header.problems]
+
+
+def _compare(announced_s: float | None, mix: Mix) -> list[str]:
+    if announced_s is None or abs(announced_s - mix.duration_s) <= _TOLERANCE_S:
         return []
-    cause = "; the file is cut off or damaged" if duration_s < announced_s else ""
-    return [f"its header announces {announced_s:.2f} s, {duration_s:.2f} s are read{cause}"]
+    cause = "; the file is cut off or damaged" if mix.duration_s < announced_s else ""
+    return [f"its header announces {announced_s:.2f} s, {mix.duration_s:.2f} s are read{cause}"]

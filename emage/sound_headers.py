@@ -10,7 +10,6 @@ import struct
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
-WAV, FLAC, OGG = "wav", "flac", "ogg"
 _PLAYLISTS = (b"#extm3u", b"ffconcat", b"[playlist]", b"<?xml", b"<asx", b"<mpd", b"<smil", b"v=0", b"file ", b"http")
 _WAV_MAGICS = {b"RIFF": "<", b"RF64": "<", b"BW64": "<", b"RIFX": ">"}
 _PCM_TAGS = (0x0001, 0x0003, 0xFFFE)  # integers, floats, and WAVE_FORMAT_EXTENSIBLE
@@ -26,14 +25,12 @@ class SoundHeader:
     """What a file says of itself.
 
     Attributes:
-        container: WAV, FLAC, OGG, or "" for what is left to ffmpeg.
         is_playlist: the file is text that names other files.
         announced_s: the length in the header; None if it gives none.
         problems: what is wrong with the header or the end of the file, each a clause without a subject.
-        sound: the file as libsndfile is to read it, with its header corrected.
+        sound: a wav or ogg as libsndfile is to read it, with its header corrected; None for what is left to ffmpeg.
     """
 
-    container: str = ""
     is_playlist: bool = False
     announced_s: float | None = None
     problems: list[str] = field(default_factory=list)
@@ -52,13 +49,16 @@ def read_header(file: BinaryIO) -> SoundHeader:
     head = file.read(64)
     if head.lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith(_PLAYLISTS):
         return SoundHeader(is_playlist=True)
-    if head[:4] in _WAV_MAGICS and head[8:12] == b"WAVE":
+    if _is_wav(file, 0):
         return _read_wav(file, size)
-    if head[:4] == b"fLaC":
-        return SoundHeader(FLAC, sound=SplicedFile(b"", file, 0, size))
     if head[:4] == b"OggS":
-        problems = [] if _ends_with_last_page(file, size) else ["it is cut off: the last Ogg page is missing"]
-        return SoundHeader(OGG, problems=problems, sound=SplicedFile(b"", file, 0, size))
+        problems = (
+            []
+            if _ends_with_last_page(file, size)
+            else ["its end is not marked (the last Ogg page is missing), it may be cut off"]
+        )
+        # libsndfile reads the first of several streams that are joined.
+        return SoundHeader(problems=problems, sound=None if _is_chained(file, size) else whole_file(file))
     return SoundHeader()
 
 
@@ -104,13 +104,18 @@ class SplicedFile(io.RawIOBase):
         return len(content)
 
 
+def whole_file(file: BinaryIO) -> SplicedFile:
+    """All bytes of a file, without its name."""
+    return SplicedFile(b"", file, 0, file.seek(0, io.SEEK_END))
+
+
 def _read_wav(file: BinaryIO, size: int) -> SoundHeader:
     """A wav whose announced size of the sound is checked against the file, and corrected."""
     file.seek(0)
     magic = file.read(4)
     order = _WAV_MAGICS[magic]
     found = _find_sound(file, size, order)
-    unchanged = SoundHeader(WAV, sound=SplicedFile(b"", file, 0, size))
+    unchanged = SoundHeader(sound=whole_file(file))
     if found is None:
         return unchanged
     form, start, announced, is_misplaced = found
@@ -118,28 +123,38 @@ def _read_wav(file: BinaryIO, size: int) -> SoundHeader:
     if bytes_per_s == 0:
         return unchanged
     available = size - start
-    if 0 < announced == available and not is_misplaced:
+    if announced == 0:
+        ends_well = _are_chunks(file, start, size, order)
+    else:
+        ends_well = announced == available or _is_rest(file, start + announced, size, order, bytes_per_s)
+    is_joined = ends_well and _is_wav(file, start + announced + announced % 2)
+    if ends_well and not is_misplaced and not is_joined:
         return unchanged
-    if (
-        announced < available
-        and not is_misplaced
-        and _is_rest(file, start + announced + announced % 2, size, bytes_per_s, announced == 0)
-    ):
-        return unchanged
-    header = SoundHeader(WAV)
+    header = SoundHeader()
     if is_misplaced:
         header.problems.append("the chunks of its header have wrong sizes")
-    if announced == 0 or announced >= max(_UNKNOWN_SIZE, available + 1):
-        if available:
-            header.problems.append(f"its header gives no length (data size {announced})")
-    elif not is_misplaced:
+    if is_joined:
+        header.problems.append("another wav is joined to its end and is not read")
+    if not ends_well and (announced == 0 or announced >= max(_UNKNOWN_SIZE, available)):
+        header.problems.append(f"its header gives no length (data size {announced})")
+    elif not ends_well:
         header.announced_s = announced / bytes_per_s
-    told = min(available, 0xFFFFFFFF)
-    head = b"WAVE" + b"fmt " + struct.pack(order + "I", len(form)) + form + b"data" + struct.pack(order + "I", told)
-    outer = b"RIFX" if order == ">" else b"RIFF"
-    head = outer + struct.pack(order + "I", min(len(head) + told, 0xFFFFFFFF)) + head
-    header.sound = SplicedFile(head, file, start, size)
+    sound_bytes = announced if ends_well else available
+    header.sound = SplicedFile(_wav_head(order, form, sound_bytes), file, start, start + sound_bytes)
     return header
+
+
+def _is_wav(file: BinaryIO, at: int) -> bool:
+    file.seek(at)
+    head = file.read(12)
+    return head[:4] in _WAV_MAGICS and head[8:] == b"WAVE"
+
+
+def _wav_head(order: str, form: bytes, sound_bytes: int) -> bytes:
+    told = min(sound_bytes, 0xFFFFFFFF)  # more than 4 GB: libsndfile then reads to the end of the file
+    head = b"WAVE" + b"fmt " + struct.pack(order + "I", len(form)) + form + b"data" + struct.pack(order + "I", told)
+    magic = b"RIFX" if order == ">" else b"RIFF"
+    return magic + struct.pack(order + "I", min(len(head) + told, 0xFFFFFFFF)) + head
 
 
 def _find_sound(file: BinaryIO, size: int, order: str) -> tuple[bytes, int, int, bool] | None:
@@ -181,30 +196,28 @@ def _bytes_per_s(form: bytes, order: str) -> int:
     return rate * align if tag in _PCM_TAGS else average
 
 
-def _is_rest(file: BinaryIO, at: int, size: int, bytes_per_s: int, is_empty: bool) -> bool:
-    """Whether the bytes behind the announced sound are chunks, padding or a tag, and not more sound.
-
-    Args:
-        file: the file.
-        at: the first of these bytes.
-        size: of the file.
-        bytes_per_s: of the sound.
-        is_empty: the header announces no sound at all; then any bytes that are no chunks are the sound.
-    """
-    if not is_empty and size - at < _UNUSED_S * bytes_per_s:
+def _is_rest(file: BinaryIO, sound_end: int, size: int, order: str, bytes_per_s: int) -> bool:
+    """Whether the bytes behind the announced sound are chunks, padding or a tag, and not more sound."""
+    num_bytes = size - sound_end
+    if num_bytes < 0:
+        return False
+    # Chunks begin at even places, but not every program adds the byte for it.
+    if any(_are_chunks(file, sound_end + padding, size, order) for padding in {0, sound_end % 2}):
         return True
-    first = at
+    file.seek(sound_end)
+    return num_bytes < _UNUSED_S * bytes_per_s or not any(file.read(_SEARCH_BYTES))
+
+
+def _are_chunks(file: BinaryIO, at: int, size: int, order: str) -> bool:
+    """Whether chunks, and at most a tag, fill a file from here to its end."""
     while at + 8 <= size:
-        name, length = _chunk(file, at, "<")
+        name, length = _chunk(file, at, order)
         if name[:3] in (b"TAG", b"ID3") or name == b"APET":
             return True
         if not all(0x20 <= letter < 0x7F for letter in name) or at + 8 + length > size:
-            break
+            return False
         at += 8 + length + length % 2
-    if at + 8 > size:
-        return True
-    file.seek(first)
-    return not is_empty and not any(file.read(_SEARCH_BYTES))
+    return True
 
 
 def _ends_with_last_page(file: BinaryIO, size: int) -> bool:
@@ -217,6 +230,22 @@ def _ends_with_last_page(file: BinaryIO, size: int) -> bool:
         return False
     page_bytes = 27 + tail[at + 26] + sum(tail[at + 27 : at + 27 + tail[at + 26]])
     return at + page_bytes <= len(tail) and bool(tail[at + 5] & 4)
+
+
+def _is_chained(file: BinaryIO, size: int) -> bool:
+    """Whether an Ogg file holds streams one after another: first pages of streams behind pages of sound."""
+    at, any_sound = 0, False
+    while at + 27 <= size:
+        file.seek(at)
+        head = file.read(27 + 255)
+        if head[:4] != b"OggS":
+            return False
+        is_first = bool(head[5] & 2)
+        if is_first and any_sound:
+            return True
+        any_sound = any_sound or not is_first
+        at += 27 + head[26] + sum(head[27 : 27 + head[26]])
+    return False
 
 
 def _skip_id3(file: BinaryIO) -> int:
@@ -249,6 +278,8 @@ def mp3_announced_s(file: BinaryIO) -> float | None:
     tag = at + 4 + side_bytes
     if head[tag : tag + 4] in (b"Xing", b"Info") and len(head) >= tag + 12 and head[tag + 7] & 1:
         flags, num_frames = struct.unpack(">II", head[tag + 4 : tag + 12])
+        if num_frames == 0:
+            return None
         # LAME writes the samples that its encoder put before and behind the sound after the optional fields.
         lame = tag + 8 + 4 * bool(flags & 1) + 4 * bool(flags & 2) + 100 * bool(flags & 4) + 4 * bool(flags & 8)
         delays = head[lame + 21 : lame + 24] if head[lame : lame + 4] in (b"LAME", b"Lavf", b"Lavc") else b""

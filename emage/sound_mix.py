@@ -11,7 +11,7 @@ import soxr
 
 from emage.errors import InputError
 
-_CANCELLED = 0.2  # power of the mean of the channels, as a share of what it is for channels without correlation
+_CANCELLED = 0.5  # power of the mean of the channels, as a share of what it is for channels without correlation
 _CANCELLED_SHARE = 0.1  # of the power of all channels lies in seconds in which they cancel each other
 _INTEGER_SCALES = (2.0**15, 2.0**23, 2.0**31)  # full scale of 16, 24 and 32-bit integers
 # Floats that are integers in disguise: 5 % of them lie beyond 1, and they are whole or reach 40 dB above full scale.
