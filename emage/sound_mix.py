@@ -105,7 +105,8 @@ class Mix:
         cancelled = of_channels[of_mean < _CANCELLED * uncorrelated].sum()
         if cancelled == 0 or cancelled < _CANCELLED_SHARE * of_channels.sum():
             return None
-        return int(of_channels.sum(axis=0).argmax())
+        totals = of_channels.sum(axis=0)
+        return int((totals > 0.99 * totals.max()).argmax())  # of equally loud ones the first
 
     def waveform(self) -> tuple[np.ndarray, list[str]]:
         """The result, once all is added.
