@@ -39,7 +39,7 @@ from dataloaders.corpora import DATASETS, corpus_notices
 from dataloaders.fingerprint import Fingerprint, file_states
 from dataloaders.recordings import Recording
 from emage.config import DataConfig
-from emage.errors import InputError
+from emage.errors import InputError, collected_warnings
 
 logger = logging.getLogger(__name__)
 
@@ -323,7 +323,9 @@ def _start_worker() -> None:
 def _read(recording: Recording, states: dict[str, list[int]], data_config: DataConfig) -> ReadRecording:
     """Reads one recording; whatever is wrong with its files becomes the reason of a reject."""
     try:
-        sources = DATASETS[data_config.format].read_sources(recording, data_config)
+        with collected_warnings() as warnings:
+            sources = DATASETS[data_config.format].read_sources(recording, data_config)
+        sources.notices.extend(warnings)
         clip = make_clip(sources, data_config.fps, data_config.sample_rate)
         if file_states(recording, data_config) != states:
             raise InputError("a file changed while it was read; run the same command again")

@@ -1,23 +1,35 @@
-"""Sound: reading any file, its clock against the frames of the motion, loudness and log-mel features.
+"""Sound: its clock against the frames of the motion, loudness and log-mel features.
+
+`read_audio` and the endings of sound files are found here too; they are in `emage.sound_file`, `emage.sound_endings`.
 
 Shapes: B batch, S samples, T frames, C mel bands.
 """
 
 import functools
-import io
 import math
-from pathlib import Path
 
 import numpy as np
-import soundfile
 import soxr
 import torch
 from torch import Tensor
 
-from emage.errors import InputError
+from emage.sound_endings import SOUND_ENDINGS, VIDEO_ENDINGS
+from emage.sound_file import SAMPLE_RATE, check_audio, read_audio, read_audio_noted
 
-SAMPLE_RATE = 16000
-_BLOCK_S = 20  # of a file are read at once
+__all__ = [
+    "SAMPLE_RATE",
+    "SOUND_ENDINGS",
+    "VIDEO_ENDINGS",
+    "check_audio",
+    "frame_to_sample",
+    "log_mel",
+    "mel_matrix",
+    "read_audio",
+    "read_audio_noted",
+    "resample_audio",
+    "rms_envelope",
+]
+
 MEL_WINDOW_S = 0.064  # a power of two of samples at 16 kHz, some ten periods of a low voice
 MEL_FLOOR = 1e-5  # mel power below this is silence
 
@@ -28,91 +40,6 @@ def frame_to_sample(frame: int, fps: float, sample_rate: int) -> int:
     Use it on absolute frame numbers: a stretch is the difference of two conversions, and no rounding adds up.
     """
     return round(frame * sample_rate / fps)
-
-
-def read_audio(path: str | Path, sample_rate: int = SAMPLE_RATE) -> np.ndarray:
-    """Reads a sound file (wav, flac, ogg, mp3 ...) as one channel at a given rate.
-
-    Args:
-        path: the file; several channels are averaged.
-        sample_rate: samples per second of the result.
-
-    Returns:
-        (S,) float32, full scale = 1.
-
-    Raises:
-        InputError: the file is missing, is no sound, is empty, or holds NaN.
-    """
-    return read_audio_noted(path, sample_rate)[0]
-
-
-def read_audio_noted(
-    path: str | Path, sample_rate: int = SAMPLE_RATE, *, content: bytes | None = None
-) -> tuple[np.ndarray, list[str]]:
-    """`read_audio`, and what was changed on the way.
-
-    Args:
-        path: the file, or what errors call the content.
-        sample_rate: samples per second of the result.
-        content: the bytes, e.g. of a member of a zip; None: those of the file.
-
-    Returns:
-        (S,) float32 and notices: another rate, several channels.
-
-    Raises:
-        InputError: as `read_audio`.
-    """
-    if content is None and not Path(path).is_file():
-        raise InputError(f"{path}: no such sound file")
-    if (Path(path).stat().st_size if content is None else len(content)) == 0:
-        raise InputError(f"{path}: empty: it holds no bytes; record or copy it again")
-    try:
-        with soundfile.SoundFile(path if content is None else io.BytesIO(content)) as file:
-            notices = []
-            if file.samplerate != sample_rate or file.channels > 1:
-                notices.append(
-                    f"the sound has {file.samplerate} Hz and {file.channels} channel(s): read as one channel at"
-                    f" {sample_rate} Hz"
-                )
-            return check_audio(_read_blocks(file, sample_rate, path), path), notices
-    except (soundfile.LibsndfileError, RuntimeError) as error:
-        raise InputError(f"{path}: cannot be read as sound: {error}; convert it to a 16-bit wav") from error
-
-
-def _read_blocks(file: soundfile.SoundFile, sample_rate: int, path: str | Path) -> np.ndarray:
-    """One channel at the rate asked for; an hour of a studio's file takes no more memory than its result."""
-    source_rate, num_read, blocks = file.samplerate, 0, []
-    resampler = None if source_rate == sample_rate else soxr.ResampleStream(source_rate, sample_rate, 1)
-    for block in file.blocks(source_rate * _BLOCK_S, dtype="float32", always_2d=True):
-        mono = block.mean(axis=1)
-        bad = np.flatnonzero(~np.isfinite(mono))
-        if bad.size:
-            raise InputError(
-                f"{path}: sample {num_read + bad[0]} is {mono[bad[0]]}; {bad.size} samples are not finite; "
-                "record or convert it again"
-            )
-        num_read += len(mono)
-        blocks.append(mono if resampler is None else resampler.resample_chunk(mono))
-    if resampler is None:
-        return np.concatenate(blocks) if blocks else np.zeros(0, np.float32)
-    blocks.append(resampler.resample_chunk(np.zeros(0, np.float32), last=True))
-    num_samples = round(num_read * sample_rate / source_rate)
-    samples = np.concatenate(blocks)[:num_samples]
-    return np.pad(samples, (0, num_samples - len(samples)))
-
-
-def check_audio(waveform: np.ndarray, path: str | Path) -> np.ndarray:
-    """The waveform itself, if there is any and all of it is finite.
-
-    Raises:
-        InputError: no samples, or NaN or infinity among them (names the second).
-    """
-    if waveform.size == 0:
-        raise InputError(f"{path}: empty: it holds no samples; record or convert it again")
-    bad = np.flatnonzero(~np.isfinite(waveform))
-    if bad.size:
-        raise InputError(f"{path}: sample {bad[0]} is {waveform[bad[0]]}; {bad.size} samples are not finite")
-    return waveform
 
 
 def resample_audio(waveform: np.ndarray, source_rate: int, sample_rate: int) -> np.ndarray:

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from emage.ffmpeg import ffmpeg_command
 from emage.motion.flame_file import write_flame_npz
-from emage.singinghead_suite.frames import ffmpeg_command
 
 IDS = ("id0_10_0_0", "id0_10_0_1")
 SIZE, FPS, SAMPLE_RATE = 64, 30, 16000

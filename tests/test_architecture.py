@@ -10,6 +10,11 @@ ROOT = Path(__file__).resolve().parents[1]
 FLOORS = {
     "emage.motion": 0,
     "emage.audio": 0,
+    "emage.ffmpeg": 0,
+    "emage.sound_endings": 0,
+    "emage.sound_file": 0,
+    "emage.sound_headers": 0,
+    "emage.sound_mix": 0,
     "emage.text": 0,
     "emage.vocabulary": 0,
     "emage.word_vectors": 0,

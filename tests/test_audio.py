@@ -1,19 +1,12 @@
 import librosa.filters
 import numpy as np
 import pytest
-import soundfile
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from sounds import RATE, tone
 
-from emage.audio import check_audio, frame_to_sample, log_mel, mel_matrix, read_audio, resample_audio, rms_envelope
-from emage.errors import InputError
-
-RATE = 16000
-
-
-def tone(hz: float, seconds: float, sample_rate: int = RATE, size: float = 0.5) -> np.ndarray:
-    return (size * np.sin(2 * np.pi * hz * np.arange(round(seconds * sample_rate)) / sample_rate)).astype(np.float32)
+from emage.audio import frame_to_sample, log_mel, mel_matrix, resample_audio, rms_envelope
 
 
 @pytest.mark.parametrize(
@@ -28,67 +21,9 @@ def test_frame_to_sample_never_drifts(frame, fps):
     assert abs(frame_to_sample(frame, fps, RATE) - frame * RATE / fps) <= 0.5
 
 
-def test_16_bit_file_is_read_exactly(tmp_path):
-    whole = (tone(440, 0.5) * 32768).round().astype(np.int16)
-    soundfile.write(tmp_path / "a.wav", whole, RATE, subtype="PCM_16")
-    waveform = read_audio(tmp_path / "a.wav")
-    assert waveform.dtype == np.float32
-    assert np.array_equal(waveform * 32768, whole)
-
-
-def test_channels_are_averaged(tmp_path):
-    left, right = tone(300, 0.2), tone(500, 0.2)
-    soundfile.write(tmp_path / "a.wav", np.stack([left, right], axis=1), RATE, subtype="FLOAT")
-    np.testing.assert_allclose(read_audio(tmp_path / "a.wav"), (left + right) / 2, atol=1e-7)
-
-
-@pytest.mark.parametrize("source_rate", [8000, 22050, 44100, 48000])
-@pytest.mark.parametrize("ending", ["wav", "flac"])
-def test_another_rate_keeps_pitch_length_and_phase(tmp_path, source_rate, ending):
-    soundfile.write(tmp_path / f"a.{ending}", tone(440, 1.2345, source_rate), source_rate)
-    waveform = read_audio(tmp_path / f"a.{ending}", RATE)
-    assert len(waveform) == round(round(1.2345 * source_rate) * RATE / source_rate)
-    middle = slice(2000, -2000)
-    np.testing.assert_allclose(waveform[middle], tone(440, 1.2345)[: len(waveform)][middle], atol=2e-3)
-
-
-def test_a_file_read_in_blocks_is_the_file_read_at_once(tmp_path):
-    samples = np.random.default_rng(0).normal(0, 0.1, 45 * 8000).astype(np.float32)  # two blocks and a part
-    soundfile.write(tmp_path / "a.wav", samples, 8000, subtype="FLOAT")
-    assert np.array_equal(read_audio(tmp_path / "a.wav", 8000), samples)
-    whole = resample_audio(samples, 8000, 11025)
-    in_blocks = read_audio(tmp_path / "a.wav", 11025)
-    assert len(in_blocks) == len(whole) == 45 * 11025
-    assert np.abs(in_blocks - whole).max() < 1e-4
-
-
 def test_resampling_does_not_alias():
     high = tone(9500, 1.0, 48000)  # above what 16 kHz can hold
     assert np.abs(resample_audio(high, 48000, RATE)[500:-500]).max() < 1e-3
-
-
-def test_bad_files(tmp_path):
-    soundfile.write(tmp_path / "empty.wav", np.zeros(0), RATE)
-    with pytest.raises(InputError, match="empty.wav: empty: it holds no samples"):
-        read_audio(tmp_path / "empty.wav")
-    (tmp_path / "zero.wav").write_bytes(b"")
-    (tmp_path / "text.wav").write_text("no sound at all")
-    with pytest.raises(InputError, match="zero.wav: empty: it holds no bytes"):
-        read_audio(tmp_path / "zero.wav")
-    with pytest.raises(InputError, match="text.wav: cannot be read as sound"):
-        read_audio(tmp_path / "text.wav")
-    with pytest.raises(InputError, match=r"none.wav: no such sound file"):
-        read_audio(tmp_path / "none.wav")
-    with_nan = tone(440, 0.1)
-    with_nan[[7, 9]] = np.nan
-    soundfile.write(tmp_path / "nan.wav", with_nan, RATE, subtype="FLOAT")
-    with pytest.raises(InputError, match="nan.wav: sample 7 is nan; 2 samples"):
-        read_audio(tmp_path / "nan.wav")
-
-
-def test_check_audio_passes_the_waveform_through():
-    waveform = tone(440, 0.1)
-    assert check_audio(waveform, "x") is waveform
 
 
 def test_rms_of_a_tone_and_of_silence():

@@ -31,6 +31,7 @@ from tqdm import tqdm
 
 from emage.audio import SAMPLE_RATE, frame_to_sample, read_audio
 from emage.errors import InputError, one_line_errors
+from emage.ffmpeg import ffmpeg_command
 from emage.motion.arkit_flame import FaceMap, load_face_map
 from emage.motion.atomic import partial_file
 from emage.motion.convert_face import split_face
@@ -39,7 +40,6 @@ from emage.motion.flame import load_flame, read_flame_masks
 from emage.motion.layout import ARKIT_51, get_layout
 from emage.motion.synthetic_head import synthetic_head
 from emage.output_paths import check_outputs
-from emage.singinghead_suite.frames import ffmpeg_command
 
 EXAMPLE = """
 examples:

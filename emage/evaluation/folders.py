@@ -2,7 +2,7 @@
 
 An id is a file's name without its ending. Folders are looked through with all that lies below them. Where one id occurs in
 several sub-folders of a system, each sub-folder is a seed. What lies beside the real BVH under the same id is used too:
-<id>.json (face), <id>.wav (unless --audio), <id>.TextGrid (unless --textgrid) and <id>.txt (BEAT's semantic labels).
+<id>.json (face), <id>.wav or another sound file (unless --audio), <id>.TextGrid (unless --textgrid) and <id>.txt (BEAT's semantic labels).
 """
 
 from collections.abc import Iterable
@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from emage.errors import InputError
+from emage.sound_endings import SOUND_ENDINGS, VIDEO_ENDINGS
 
 BODY_ENDINGS, FACE_ENDINGS, TEXTGRID_ENDINGS, SEMANTIC_ENDINGS = (".bvh",), (".json",), (".textgrid",), (".txt",)
-AUDIO_ENDINGS = (".wav", ".flac", ".ogg", ".mp3", ".m4a")
 GIVEN_FACE = ".given"  # <id>.given.json: a face that a model was given, as test.py writes it
 PREFIXES = ("result_raw_", "result_", "res_", "gt_", "target_")  # that BEAT's and EMAGE's test loops put before an id
 ONLY_ONE = "all"
@@ -84,7 +84,9 @@ class Folders:
         found = cls(_seeds(Path(generated), "--generated"), real, audio_given=audio is not None)
         found.compare = {str(folder): _seeds(Path(folder), "--compare") for folder in compare}
         found._match_ids(generated, reference)
-        found.audio = _files_by_id(Path(reference if audio is None else audio), AUDIO_ENDINGS, "--audio")
+        # A video beside the real motion may be one of our own pictures of it: its sound is only used where it is asked for.
+        endings = SOUND_ENDINGS if audio is None else SOUND_ENDINGS + VIDEO_ENDINGS
+        found.audio = _files_by_id(Path(reference if audio is None else audio), endings, "--audio")
         grids = Path(reference if textgrid is None else textgrid)
         found.textgrids = _files_by_id(grids, TEXTGRID_ENDINGS, "--textgrid")
         found.semantic = _files_by_id(Path(reference), SEMANTIC_ENDINGS, "--reference")
@@ -167,11 +169,11 @@ def _files(folder: Path, endings: tuple[str, ...]) -> list[Path]:
 
 
 def _files_by_id(folder: Path, endings: tuple[str, ...], option: str) -> dict[str, Path]:
-    """Of several files of one id the first in the order of their paths."""
+    """Of several files of one id the one whose ending comes first, then the first in the order of their paths."""
     if not folder.is_dir():
         raise InputError(f"{option}: no folder {folder}")
     found: dict[str, Path] = {}
-    for path in _files(folder, endings):
+    for path in sorted(_files(folder, endings), key=lambda path: endings.index(path.suffix.lower())):
         found.setdefault(path.stem, path)
     return found
 

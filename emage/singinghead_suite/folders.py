@@ -1,7 +1,7 @@
 """The folder of results, as SingingHead's README lays it out, and what lies where in it.
 
     eval_folder
-    ├── input_audio/<id>.wav
+    ├── input_audio/<id>.wav                   or another sound file, or a video with the sound
     └── generated
         ├── gt_videos/<id>.mp4                 the real ones
         ├── <method>_videos/<id>.mp4           of one method; also <method>_generated_videos, and _generaed_videos
@@ -23,10 +23,10 @@ from pathlib import Path
 from emage.errors import InputError
 from emage.motion.flame_file import MOTION_SUFFIXES
 from emage.singinghead_suite.frames import VIDEO_SUFFIXES
+from emage.sound_endings import SOUND_ENDINGS, VIDEO_ENDINGS
 
 GROUND_TRUTH = "gt"
 LANDMARK_SUFFIXES = (".npy",)
-AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".mp3", ".m4a")
 _FOLDER_ENDING = re.compile(r"(?:_(?:generated|generaed))?(?:_(?:videos?|flame|flame_seqs|motions?|landmarks))?$", re.I)
 
 
@@ -100,9 +100,13 @@ def find_results(root: str | Path) -> EvalFolder:
     audio: dict[str, Path] = {}
     if not (root / "input_audio").is_dir():
         notices.append("no folder input_audio/: without sound there is no beat alignment")
-    for path in _visible(root / "input_audio") if (root / "input_audio").is_dir() else ():
-        if path.suffix.lower() in AUDIO_SUFFIXES:
+    files = _visible(root / "input_audio") if (root / "input_audio").is_dir() else []
+    for path in files:
+        if path.suffix.lower() in SOUND_ENDINGS:
             _enter(audio, path)
+    for path in files:  # a video is the sound of a recording that has no sound file
+        if path.suffix.lower() in VIDEO_ENDINGS:
+            audio.setdefault(path.stem, path)
     return EvalFolder(root, ground_truth, methods, audio, tuple(notices))
 
 

@@ -8,7 +8,6 @@ Shapes: T frames, H height, W width.
 """
 
 import io
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -20,6 +19,7 @@ from PIL import Image
 
 from emage.audio import read_audio
 from emage.errors import InputError
+from emage.ffmpeg import ffmpeg_command, input_arguments
 
 VIDEO_FPS = 30
 JPEG_QUALITY = 95  # OpenCV's default
@@ -33,23 +33,6 @@ class VideoInfo:
     width: int
     height: int
     fps: float
-
-
-def ffmpeg_command() -> str:
-    """The program that decodes: of the package imageio-ffmpeg, else the one that is installed.
-
-    Raises:
-        InputError: there is neither.
-    """
-    try:
-        from imageio_ffmpeg import get_ffmpeg_exe
-
-        return get_ffmpeg_exe()
-    except (ImportError, RuntimeError):
-        found = shutil.which("ffmpeg")
-        if found is None:
-            raise InputError("videos need ffmpeg: `pip install imageio-ffmpeg`") from None
-        return found
 
 
 def probe(path: Path) -> VideoInfo:
@@ -101,16 +84,11 @@ def native_frames(path: Path, size: int) -> Iterator[np.ndarray]:
 
 
 def audio_track(path: Path, sample_rate: int) -> np.ndarray | None:
-    """The sound of a video as one channel (S,) float32, or None if it has none."""
-    with tempfile.TemporaryDirectory(prefix="singinghead_") as folder:
-        sound = Path(folder) / "sound.wav"
-        _run(_input(path) + ["-map", "0:a:0", "-f", "wav", str(sound)], path, check=False)
-        if not sound.is_file() or sound.stat().st_size == 0:
-            return None
-        try:
-            return read_audio(sound, sample_rate)
-        except InputError:  # a header without samples
-            return None
+    """The sound of a video as one channel (S,) float32, or None if it has none that can be read."""
+    try:
+        return read_audio(path, sample_rate)
+    except InputError:
+        return None
 
 
 def shrink_as_opencv(frame: np.ndarray, size: int) -> np.ndarray:
@@ -161,14 +139,12 @@ def _stack(frames: Iterator[np.ndarray], path: Path) -> np.ndarray:
 
 
 def _input(path: Path) -> list[str]:
-    """Arguments that open exactly this file: no playlist in it may lead elsewhere, no name is taken for an option."""
-    quiet = ["-nostdin", "-hide_banner", "-loglevel", "error", "-y"]
-    return [ffmpeg_command(), *quiet, "-protocol_whitelist", "file,pipe", "-i", f"file:{path.absolute()}"]
+    return [ffmpeg_command(), "-nostdin", "-hide_banner", "-loglevel", "error", "-y", *input_arguments(path)]
 
 
-def _run(command: list[str], path: Path, *, check: bool = True) -> bytes:
+def _run(command: list[str], path: Path) -> bytes:
     done = subprocess.run(command, capture_output=True, check=False)
-    if check and done.returncode:
+    if done.returncode:
         raise InputError(f"{path}: cannot be read as a video: {_last_line(done.stderr)}")
     return done.stdout
 

@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image
 
 from emage.errors import InputError
+from emage.ffmpeg import ffmpeg_command
 from emage.metrics.singinghead_beats import SingingBeatAlignment, audio_beat_frames
 from emage.metrics.singinghead_video import SingingFrameScores, SingingLandmarks, SingingVideoFrames
 from emage.singinghead_suite import networks
@@ -22,7 +23,6 @@ from emage.singinghead_suite.frames import (
     VideoInfo,
     audio_track,
     corrected_frames,
-    ffmpeg_command,
     native_frames,
     probe,
     published_frames,

@@ -19,10 +19,10 @@ from emage.motion.resample import resample_linear
 from emage.motion.skeleton import canonical_name, forward_kinematics
 from emage.performance import Performance
 from emage.performance_file import read_performance_file
+from emage.sound_endings import SOUND_ENDINGS
 
 HEAD_POINTS = ("head low", "head high", "nose")  # added behind the joints: a skull and where it looks
 RESULT_ENDINGS = (".bvh", ".npz")
-SOUND_SUFFIXES = (".wav", ".flac", ".mp3", ".ogg", ".opus")
 _SMALLEST_PERSON_CM = 10.0  # shorter: the file is in metres
 _SKULL_CM = ((0.0, 5.5, 2.0), (0.0, 12.5, 1.0), (0.0, 5.0, 11.5))  # HEAD_POINTS in the head's frame, for 170 cm
 USUAL_HEIGHT_CM = 170.0
@@ -128,7 +128,7 @@ def beside(path: str | Path, ending: str) -> Path:
 
 def sound_beside(path: str | Path) -> Path | None:
     """The sound file of the same name beside a result; None if there is none."""
-    return next((p for p in (beside(path, s) for s in SOUND_SUFFIXES) if p.is_file()), None)
+    return next((p for p in (beside(path, s) for s in SOUND_ENDINGS) if p.is_file()), None)
 
 
 def _is_hidden(path: Path) -> bool:

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from emage.commands.arguments import numbers, singinghead
+from emage.sound_endings import SOUND_HELP
 
 DEFAULT_OUT = "runs/evaluation"
 EXAMPLES = """examples:
@@ -13,7 +14,8 @@ EXAMPLES = """examples:
 
 Folders hold <id>.bvh (any hierarchy; joints are known by BEAT's names, Mixamo's, SMPL-X's, Unreal's and others) and <id>.json
 (ARKit weights), with all that lies below them, of any frame rate; recordings are paired by their ids. Sub-folders that hold
-the same ids are seeds. <id>.json, .wav, .TextGrid and .txt (BEAT's semantic labels) beside the reference are used too.
+the same ids are seeds. <id>.json, .wav or another sound file, .TextGrid and .txt (BEAT's semantic labels) beside the
+reference are used too.
 
 exit code: 0 all recordings were used, 3 something was left out (listed with its reason), 1 nothing could be done
 """
@@ -27,7 +29,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--generated", type=Path, metavar="DIR", help="what the system made: <id>.bvh and <id>.json")
     add("--reference", type=Path, metavar="DIR", help="what the people did: <id>.bvh and <id>.json")
-    add("--audio", type=Path, metavar="DIR", help="the speech, <id>.wav; by default that beside the reference")
+    add(
+        "--audio",
+        type=Path,
+        metavar="DIR",
+        help=f"the speech, <id>.wav ({SOUND_HELP}); by default that beside the reference",
+    )
     add(
         "--textgrid",
         type=Path,

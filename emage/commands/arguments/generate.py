@@ -7,6 +7,7 @@ from emage.commands.arguments import numbers
 from emage.config_checks import MAX_GUIDANCE, MAX_STEPS, MAX_TEMPERATURE
 from emage.emotions import EMOTIONS
 from emage.result_files import DEFAULT_FORMATS, ENDINGS
+from emage.sound_endings import SOUND_HELP
 
 MIN_FPS, MAX_FPS = 1, 240
 MAX_SAMPLES = 10_000
@@ -25,7 +26,7 @@ an emotion timeline holds rows of start_s,end_s,emotion
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments of `emage generate`; the parsed arguments hold `run`."""
     parser.epilog = EXAMPLES
-    parser.add_argument("audio", type=Path, metavar="AUDIO", help="wav, flac, mp3, ogg or opus, any rate and length")
+    parser.add_argument("audio", type=Path, metavar="AUDIO", help=f"{SOUND_HELP}; any rate")
     known = "folder of a trained generator (the model inside the package)"
     parser.add_argument("--checkpoint", type=Path, metavar="DIR", help=known)
     parser.add_argument("--out", type=Path, default=Path("out"), metavar="DIR", help="folder of the results (out)")

@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 
+from emage.sound_endings import SOUND_HELP
+
 EXAMPLES = """examples:
   emage view out/speech.bvh --audio speech.wav
   emage view real.bvh out/speech.npz other/speech.bvh --names real,ours,theirs --audio speech.wav --out compare.html
@@ -17,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments of `emage view`; the parsed arguments hold `run`."""
     parser.epilog = EXAMPLES
     parser.add_argument("results", type=Path, nargs="+", metavar="RESULT")
-    parser.add_argument("--audio", type=Path, metavar="FILE", help="the speech")
+    parser.add_argument("--audio", type=Path, metavar="FILE", help=f"the speech: {SOUND_HELP}")
     parser.add_argument("--words", type=Path, metavar="FILE", help="words.json, TextGrid, srt, vtt or Whisper's json")
     parser.add_argument("--names", metavar="A,B", help="what stands above the results (their file names)")
     parser.add_argument(
