@@ -25,9 +25,12 @@ SATURATED = 1e-3  # a weight this near to 0 or 1 is at its bound
 
 EXAMPLES = """examples:
   emage convert-face face.json face.npz --to flame50 --map face_map.safetensors
+  emage convert-face phone.csv face.json --to arkit
   emage convert-face 2_scott_0_1_1.npz face.json --to arkit --map mat_final.npy
   emage convert-face trainset/V0-GRID/V0-s1-00001 face.json --to arkit --map face_map.safetensors --report cost.json
 
+An ARKit .json is BEAT's, ours or Audio2Face's, a .csv is Live Link Face's or Audio2Face's. Frames in which the phone lost
+the face leave a gap in a .json, and are False in `valid` of an .npz.
 A map is fitted on pairs of your own by tools/fit_face_map.py, or is the published matrix of BEAT2_Tools (mat_final.npy).
 FLAME to FLAME (flame50, flame100) needs none.
 """
@@ -41,7 +44,9 @@ def add_convert_face_parser(commands: argparse._SubParsersAction) -> None:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("source", type=Path, metavar="IN", help="ARKit .json, FLAME .npz or .pkl, or an EMOCA folder")
+    parser.add_argument(
+        "source", type=Path, metavar="IN", help="ARKit .json or .csv, FLAME .npz or .pkl, or an EMOCA folder"
+    )
     parser.add_argument("target", type=Path, metavar="OUT", help=".json for arkit, .npz for flame50 and flame100")
     parser.add_argument("--to", required=True, choices=TARGETS)
     parser.add_argument("--map", type=Path, metavar="FILE", help="fitted map (.safetensors) or published matrix (.npy)")
@@ -60,16 +65,18 @@ def run(arguments: argparse.Namespace) -> int:
     ending = ".json" if arguments.to == "arkit" else ".npz"
     if arguments.target.suffix.lower() != ending:
         raise InputError(f"{arguments.target}: --to {arguments.to} writes a {ending} file; give OUT that ending")
-    face = read_face(arguments.source)
+    if arguments.fps is not None and not 1 <= arguments.fps <= 1000:
+        raise InputError(f"--fps: got {arguments.fps:g}; expected frames per second from 1 to 1000")
+    face = read_face(arguments.source, arguments.fps)
     fps = face.fps or arguments.fps or DEFAULT_FPS
     if not 1 <= fps <= 1000:
-        raise InputError(f"--fps: got {fps:g}; expected frames per second from 1 to 1000")
+        raise InputError(f"{arguments.source}: its fps is {fps:g}; expected frames per second from 1 to 1000")
     face_map = load_face_map(arguments.map) if arguments.map else None
     made, report = convert(face, TARGETS[arguments.to], face_map, method=arguments.method)
     if arguments.to == "arkit":
-        write_arkit_json(arguments.target, made, fps)
+        write_arkit_json(arguments.target, made, fps, face.valid)
     else:
-        write_codes_npz(arguments.target, made, TARGETS[arguments.to], fps, face.head)
+        write_codes_npz(arguments.target, made, TARGETS[arguments.to], fps, head=face.head, valid=face.valid)
     print(f"{arguments.target}: {len(made)} frames at {fps:g} fps, {face.layout} -> {TARGETS[arguments.to]}")
     for name, value in report.items():
         print(f"  {name}: {value:.4g}")

@@ -138,7 +138,7 @@ def test_what_cannot_be_used_is_left_out_listed_and_in_the_exit_code(real, tmp_p
     code, results = evaluate(generated, real, tmp_path / "out", "--audio", str(real.parent / "some_audio"), audio=False)
     assert code == 3
     rows = {(row["id"], row["metric"]): row["reason"] for row in results["not_scored"]}
-    assert rows["a_1", "face"] == "no face (json) of the generated side"
+    assert rows["a_1", "face"] == "no face (json or csv) of the generated side"
     assert "b_2.bvh, line" in rows["b_2", "body"]
     assert rows["extra", "all"] == "generated motion, but no reference"
     assert rows["b_2", "beat_align"] == rows["c_3", "beat_align"] == "no audio of it"
