@@ -36,8 +36,8 @@ def mean_pose(takes: Iterable[Take]) -> Take:
         arrays = take.arrays()
         valid = arrays.pop("face_valid", None)
         for name, values in arrays.items():
-            held = valid if name == "face" and valid is not None else np.ones((len(values), 1), bool)
-            where = held.reshape(len(values), -1, *(1,) * (values.ndim - 2))
+            is_masked = name == "face" and valid is not None
+            where = valid if is_masked else np.ones((len(values), *(1,) * (values.ndim - 1)), bool)
             sums[name] = sums.get(name, 0) + np.where(where, values, 0).sum(axis=0, keepdims=True, dtype=np.float64)
             counts[name] = counts.get(name, 0) + where.sum(axis=0, keepdims=True)
     pose = {name: (total / np.maximum(counts[name], 1)).astype(np.float32) for name, total in sums.items()}

@@ -24,7 +24,9 @@ TONGUE = "tongueOut"
 TONGUE_NOTICE = "52 facial channels: tongueOut is kept apart"
 FPS_TOLERANCE = 5e-4  # relative: times are rounded to 6 decimals or fewer, 29.97 fps stays itself
 MAX_WEIGHT = 2.0  # magnitude; ARKit's own lie within 0 to 1, solvers exceed that a little
+SLACK = 0.05  # weights that lie further outside of 0 to 1 are worth a notice
 MIN_FPS, MAX_FPS = 2.0, 1000.0  # outside of it times are no seconds
+MAX_SPREAD, MAX_GAP_FRAMES = 10, 600_000  # frames that rows may stand for, each and in all
 HOLE_S = 0.1  # frames in a longer gap between rows are not valid
 _CHANNEL_OF = {channel.lower(): channel for channel in ARKIT_52}
 # Columns that recorders write beside the weights: MediaPipe's "_neutral", Live Link's angles.
@@ -109,7 +111,7 @@ def assemble(
         tongue_out=held[:, width].clone() if TONGUE in places else None,
         times_s=torch.from_numpy(times_s),
         fps=fps,
-        notices=tuple(_oddities(places, valid[:, :width], times_s, fps)),
+        notices=tuple(_oddities(places, values[:, :width], valid[:, :width], times_s=times_s, fps=fps)),
         valid=torch.from_numpy(valid[:, :width].copy()),
     )
 
@@ -118,16 +120,20 @@ def measured_fps(times_s: np.ndarray, path: str | Path) -> float:
     """Frames per second of at least two rising times; whole where nearly so.
 
     Raises:
-        InputError: outside of 2 to 1000 fps: the times are no seconds.
+        InputError: outside of 2 to 1000 fps, or with gaps that make up nearly all of the time: they are no seconds.
     """
     steps_s = np.diff(times_s)
-    usual_s = float(np.median(steps_s))
+    usual_s = float(np.sort(steps_s)[(len(steps_s) - 1) // 2])  # of two steps the shorter: a gap is the longer
     if not 1 / MAX_FPS <= usual_s * (1 + 1e-6) or not usual_s <= 1 / MIN_FPS:
         cause = "they look like milliseconds: divide them by 1000" if 1 <= usual_s < 1000 else "give seconds"
         cause = "they look like frame numbers: divide them by the frame rate" if usual_s == 1 else cause
         raise InputError(f"{path}: times lie {usual_s:.4g} s apart, which is no frame rate; {cause}")
     regular_s = steps_s[steps_s <= 1.5 * usual_s]
     fps = len(regular_s) / regular_s.sum() if len(regular_s) < len(steps_s) else len(steps_s) / np.ptp(times_s)
+    if np.ptp(times_s) * fps > MAX_SPREAD * len(times_s) + MAX_GAP_FRAMES:
+        raise InputError(
+            f"{path}: {steps_s.max():.4g} s between frame {steps_s.argmax()} and the next; repair the times"
+        )
     whole = round(fps)
     return float(whole) if whole and abs(fps / whole - 1) < FPS_TOLERANCE else float(fps)
 
@@ -223,7 +229,7 @@ def _check_range(
         raise InputError(
             f"{where(row, column)}: {names[column]} is {weights[row, column]:g}; ARKit weights are 0 to 1; {remedy}"
         )
-    if not known[:, columns].any():
+    if not known[:, [place for channel, place in places.items() if channel != TONGUE]].any():
         raise InputError(f"{where(0, 0)}: no row of the file holds a face; record it again")
 
 
@@ -235,9 +241,16 @@ def _hold(values: np.ndarray, valid: np.ndarray) -> np.ndarray:
     return np.take_along_axis(values, source, axis=0) * valid.any(axis=0)
 
 
-def _oddities(places: dict[str, int], valid: np.ndarray, times_s: np.ndarray, fps: float) -> list[str]:
-    """What is missing in a file: channels, rows, and times."""
+def _oddities(
+    places: dict[str, int], values: np.ndarray, valid: np.ndarray, *, times_s: np.ndarray, fps: float
+) -> list[str]:
+    """What is odd in a file: weights beyond 0 to 1, and channels, rows and times that are missing."""
     notices = []
+    lowest, highest = float(values[valid].min()), float(values[valid].max())
+    if lowest < -SLACK or highest > 1 + SLACK:
+        notices.append(
+            f"weights go from {lowest:.3g} to {highest:.3g}; ARKit's are 0 to 1; if they are percent, divide them"
+        )
     missing = [channel for channel in ARKIT_51 if channel not in places]
     if missing:
         shown = ", ".join(missing[:5]) + (" ..." if len(missing) > 5 else "")

@@ -153,8 +153,10 @@ def _base_from_hints(
     if fps and abs(told - round(told)) < _CLEAR and round(told) >= highest:
         return round(told), None
     base = BASE if highest <= BASE else _common_base(BASE, highest)
-    rate = f", {base / step:.4g} fps" if step > 0 else ""
-    return base, f"shorter than a second, its timecodes do not show their base; read in base {base}{rate}"
+    if abs(step - 1) > 0.02 or highest > BASE:  # in base 60 a rate of 30 or less; other bases count frames one by one
+        return base, None
+    notice = "no second turns in its timecodes, so their base is not known; "
+    return base, notice + f"read in base {base}, {base / step:.4g} fps; give its fps if that is wrong"
 
 
 def _is_drop_frame(stamps: Sequence[Stamp], seconds: np.ndarray, base: int | None, drop: int) -> bool:
