@@ -17,7 +17,7 @@ from dataloaders.labels import Interval, labels_per_frame
 from emage.audio import frame_to_sample, resample_audio
 from emage.errors import InputError
 from emage.motion import rotation
-from emage.motion.arkit import ArkitMotion, evenly_spaced
+from emage.motion.arkit_motion import ArkitMotion, evenly_spaced
 from emage.motion.bvh import BvhMotion
 from emage.motion.layout import EULER_ORDER
 from emage.motion.resample import (

@@ -9,10 +9,13 @@ import torch
 from face_corpora import make_beat2, make_emoca_sequence, singing_codes
 
 from emage.cli import main
+from emage.errors import InputError
 from emage.motion.arkit import read_arkit, write_arkit_json
 from emage.motion.arkit_flame import load_face_map
 from emage.motion.face_file import read_face
 from emage.motion.flame_file import read_flame
+from emage.motion.layout import ARKIT_51
+from emage.motion.livelink import write_livelink_csv
 from tools import fit_face_map
 
 
@@ -66,6 +69,46 @@ def test_codes_of_every_corpus_become_arkit(folder, tmp_path, source, fps, frame
     assert main(["convert-face", str(folder / source), str(out), *options]) == 0
     face = read_arkit(out)
     assert (face.fps, face.num_frames) == (fps, frames)
+
+
+def phone_csv(path: Path, lost: slice) -> Path:
+    """60 frames at 30 fps, some of them without a face."""
+    weights, _ = fit_face_map.synthetic_pairs(60, seed=4)
+    write_livelink_csv(path, weights.float(), 30)
+    lines = path.read_text().splitlines()
+    rows = lines[1:]
+    rows[lost] = [row[:15] + ",0" for row in rows[lost]]
+    path.write_text("\n".join([lines[0], *rows]))
+    return path
+
+
+def test_frames_in_which_the_phone_lost_the_face_stay_marked(folder, tmp_path, capsys):
+    source = phone_csv(tmp_path / "phone.csv", slice(20, 35))
+    assert main(["convert-face", str(source), str(tmp_path / "a.json"), "--to", "arkit"]) == 0
+    assert "warning: " in (error := capsys.readouterr().err)
+    assert "15 of 60 rows hold no face" in error
+    assert read_arkit(tmp_path / "a.json").num_frames == 45
+    known = [k for k in range(60) if not 20 <= k < 35]
+    face = read_face(tmp_path / "a.json")
+    assert (len(face.values), face.fps) == (60, 30)
+    assert face.valid.nonzero().ravel().tolist() == known
+    options = ["--to", "flame50", "--map", str(folder / "map.safetensors")]
+    assert main(["convert-face", str(source), str(tmp_path / "a.npz"), *options]) == 0
+    face = read_face(tmp_path / "a.npz")
+    assert (len(face.values), face.fps, face.valid.nonzero().ravel().tolist()) == (60, 30, known)
+    np.savez(tmp_path / "b.npz", **dict(np.load(tmp_path / "a.npz")) | {"valid": np.ones(7)})
+    with pytest.raises(InputError, match=r"valid is float64 \(7,\); expected bool \(60,\)"):
+        read_face(tmp_path / "b.npz")
+
+
+def test_audio2face_is_converted_at_the_rate_given_where_it_names_none(tmp_path):
+    node = {"facsNames": list(ARKIT_51), "weightMat": [[0.25] * 51] * 8}
+    (tmp_path / "a.json").write_text(json.dumps(node))
+    arguments = ["convert-face", str(tmp_path / "a.json"), str(tmp_path / "b.json"), "--to", "arkit"]
+    assert main(arguments) == 1
+    assert main([*arguments, "--fps", "25"]) == 0
+    assert read_arkit(tmp_path / "b.json").fps == 25
+    assert main([*arguments, "--fps", "nan"]) == 1
 
 
 def test_flame_to_flame_needs_no_map_and_keeps_the_head(folder, tmp_path):

@@ -15,9 +15,10 @@ import torch
 from dataloaders.corpora.synthetic_curves import SmoothNoise
 from dataloaders.corpora.synthetic_flame import arkit_to_codes
 from emage.errors import InputError, one_line_errors
+from emage.motion.arkit_file import ARKIT_ENDINGS
 from emage.motion.arkit_flame import KINDS
 from emage.motion.convert_face import convert_face
-from emage.motion.face_file import DEFAULT_FPS, read_face
+from emage.motion.face_file import DEFAULT_FPS, FaceFile, read_face
 from emage.motion.face_map_fit import fit_face_map
 from emage.motion.layout import ARKIT_51
 from emage.motion.resample import frame_count, resample_face
@@ -66,16 +67,18 @@ def main(argv: list[str] | None = None) -> int:
 def read_pairs(arkit: Path, flame: Path, layout: str | None) -> tuple[torch.Tensor, torch.Tensor, str, torch.Tensor]:
     """Frames of all pairs: weights (N, 51), codes (N, D), their layout, and the number of each frame's recording.
 
-    Weights are brought to the frame rate of the codes by time; the shorter of a pair counts.
+    Weights are brought to the frame rate of the codes by time; the shorter of a pair counts. Frames in which a face was
+    lost are left out.
 
     Raises:
         InputError: no pair, or a file that cannot be read.
     """
     faces = {path.stem: path for path in sorted(flame.glob("*")) if path.suffix in (".npz", ".pkl")}
-    pairs = [(path, faces[path.stem]) for path in sorted(arkit.glob("*.json")) if path.stem in faces]
+    weights_of = {path.stem: path for ending in reversed(ARKIT_ENDINGS) for path in arkit.glob(f"*{ending}")}
+    pairs = [(weights_of[stem], faces[stem]) for stem in sorted(weights_of.keys() & faces.keys())]
     if not pairs:
-        raise InputError(f"{arkit} and {flame}: no .json and .npz (or .pkl) of one name")
-    weights, codes, groups = [], [], []
+        raise InputError(f"{arkit} and {flame}: no .json (or .csv) and .npz (or .pkl) of one name")
+    weights, codes, groups, seen = [], [], [], []
     for number, (arkit_path, flame_path) in enumerate(pairs):
         face, own = read_face(flame_path), read_face(arkit_path)
         layout = layout or face.layout
@@ -86,7 +89,17 @@ def read_pairs(arkit: Path, flame: Path, layout: str | None) -> tuple[torch.Tens
         )
         codes.append(convert_face(face.values[:num_frames], face.layout, layout))
         groups.append(torch.full((num_frames,), number))
-    return torch.cat(weights), torch.cat(codes), layout, torch.cat(groups)
+        seen.append(_frames_with_face(own, fps, num_frames) & _frames_with_face(face, fps, num_frames))
+    seen = torch.cat(seen)
+    return torch.cat(weights)[seen], torch.cat(codes)[seen], layout, torch.cat(groups)[seen]
+
+
+def _frames_with_face(face: FaceFile, fps: float, num_frames: int) -> torch.Tensor:
+    """(num_frames,) bool at another rate: the frames in which the face was not lost."""
+    if face.valid is None:
+        return torch.ones(num_frames, dtype=torch.bool)
+    places = (torch.arange(num_frames) * ((face.fps or fps) / fps)).clamp(max=len(face.valid) - 1)
+    return face.valid[places.floor().long()] & face.valid[places.ceil().long()]
 
 
 def synthetic_pairs(num_frames: int, *, seed: int) -> tuple[torch.Tensor, torch.Tensor]:

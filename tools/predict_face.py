@@ -85,7 +85,8 @@ def write_prediction(folder: Path, name: str, face: PredictedFace, *, format: st
     if format != "emoca":
         # There is one rotation of the head: the global one has it, and the neck stays straight.
         path = folder / f"{name}.npz"
-        write_codes_npz(path, face.values, face.layout, face.fps, torch.cat([head, torch.zeros_like(head)], dim=1))
+        turns = torch.cat([head, torch.zeros_like(head)], dim=1)
+        write_codes_npz(path, face.values, face.layout, face.fps, head=turns)
         return
     jaw = get_layout(face.layout).part_slices["jaw"]
     home = folder / name

@@ -35,16 +35,16 @@ def run_convert_face(arguments: argparse.Namespace) -> int:
         raise InputError(f"{arguments.target}: --to {arguments.to} writes a {ending} file; give OUT that ending")
     outputs, inputs = (arguments.target, arguments.report), (arguments.source, arguments.map)
     check_outputs(outputs, inputs, remedy="give another OUT or --report")
-    face = read_face(arguments.source)
+    face = read_face(arguments.source, arguments.fps)
     fps = face.fps or arguments.fps or DEFAULT_FPS
     if not 1 <= fps <= 1000:
-        raise InputError(f"--fps: got {fps:g}; expected frames per second from 1 to 1000")
+        raise InputError(f"{arguments.source}: its fps is {fps:g}; expected frames per second from 1 to 1000")
     face_map = load_face_map(arguments.map) if arguments.map else None
     made, report = convert(face, TARGETS[arguments.to], face_map, method=arguments.method)
     if arguments.to == "arkit":
-        write_arkit_json(arguments.target, made, fps)
+        write_arkit_json(arguments.target, made, fps, face.valid)
     else:
-        write_codes_npz(arguments.target, made, TARGETS[arguments.to], fps, face.head)
+        write_codes_npz(arguments.target, made, TARGETS[arguments.to], fps, head=face.head, valid=face.valid)
     print(f"{arguments.target}: {len(made)} frames at {fps:g} fps, {face.layout} -> {TARGETS[arguments.to]}")
     for name, value in report.items():
         print(f"  {name}: {value:.4g}")

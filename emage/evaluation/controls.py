@@ -11,6 +11,7 @@ Shapes: T frames.
 
 import zlib
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -30,13 +31,17 @@ ROT6D = 6
 def mean_pose(takes: Iterable[Take]) -> Take:
     """The mean of all real frames, (1, ...) each; rotations are made rotations again."""
     sums: dict[str, np.ndarray] = {}
-    counts: dict[str, int] = {}
+    counts: dict[str, np.ndarray] = {}
     for take in takes:
-        for name, values in take.arrays().items():
-            sums[name] = sums.get(name, 0) + values.sum(axis=0, keepdims=True, dtype=np.float64)
-            counts[name] = counts.get(name, 0) + len(values)
-    pose = {name: (total / max(counts[name], 1)).astype(np.float32) for name, total in sums.items()}
-    if "window_rot6d" in pose and counts["window_rot6d"]:
+        arrays = take.arrays()
+        valid = arrays.pop("face_valid", None)
+        for name, values in arrays.items():
+            is_masked = name == "face" and valid is not None
+            where = valid if is_masked else np.ones((len(values), *(1,) * (values.ndim - 1)), bool)
+            sums[name] = sums.get(name, 0) + np.where(where, values, 0).sum(axis=0, keepdims=True, dtype=np.float64)
+            counts[name] = counts.get(name, 0) + where.sum(axis=0, keepdims=True)
+    pose = {name: (total / np.maximum(counts[name], 1)).astype(np.float32) for name, total in sums.items()}
+    if "window_rot6d" in pose and counts["window_rot6d"].any():
         rot6d = torch.from_numpy(pose["window_rot6d"]).unflatten(1, (-1, ROT6D))
         pose["window_rot6d"] = rotation.matrix_to_rot6d(rotation.rot6d_to_matrix(rot6d)).flatten(1).numpy()
     return Take(**pose)
@@ -44,19 +49,23 @@ def mean_pose(takes: Iterable[Take]) -> Take:
 
 def still(pose: Take, like: Take) -> Take:
     """The pose held for as long as another take lasts."""
-    held = {name: np.repeat(getattr(pose, name), len(values), axis=0) for name, values in like.arrays().items()}
+    lengths = {name: len(values) for name, values in like.arrays().items() if name != "face_valid"}
+    held = {name: np.repeat(getattr(pose, name), length, axis=0) for name, length in lengths.items()}
     return Take(**held)
 
 
 def shuffled(take: Take, seed: int) -> Take:
     """The frames in random order."""
 
-    def change(values: np.ndarray) -> np.ndarray:
+    def order(values: np.ndarray) -> np.ndarray:
         # Seeded by the content: the order of the recordings does not matter.
         generator = np.random.default_rng((seed, zlib.crc32(np.ascontiguousarray(values).tobytes())))
-        return values[generator.permutation(len(values))]
+        return generator.permutation(len(values))
 
-    return take.mapped(change)
+    mixed = take.mapped(lambda values: values[order(values)])
+    if take.face_valid is None:
+        return mixed
+    return replace(mixed, face_valid=take.face_valid[order(take.face)])
 
 
 def half_turned(take: Take) -> Take:

@@ -1,8 +1,9 @@
-"""Which files belong together: folders of BVH and json of any system, paired with the real recordings by id.
+"""Which files belong together: folders of BVH and faces (json, csv) of any system, paired with the real recordings by id.
 
 An id is a file's name without its ending. Folders are looked through with all that lies below them. Where one id occurs in
 several sub-folders of a system, each sub-folder is a seed. What lies beside the real BVH under the same id is used too:
-<id>.json (face), <id>.wav or another sound file (unless --audio), <id>.TextGrid (unless --textgrid) and <id>.txt (BEAT's semantic labels).
+<id>.json or <id>.csv (face; BEAT's csv of emotions is none), <id>.wav or another sound file (unless --audio),
+<id>.TextGrid (unless --textgrid) and <id>.txt (BEAT's semantic labels).
 """
 
 from collections.abc import Iterable
@@ -10,9 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from emage.errors import InputError
+from emage.motion.arkit_file import ARKIT_ENDINGS, is_arkit_file
 from emage.sound_endings import SOUND_ENDINGS, VIDEO_ENDINGS
 
-BODY_ENDINGS, FACE_ENDINGS, TEXTGRID_ENDINGS, SEMANTIC_ENDINGS = (".bvh",), (".json",), (".textgrid",), (".txt",)
+BODY_ENDINGS, TEXTGRID_ENDINGS, SEMANTIC_ENDINGS = (".bvh",), (".textgrid",), (".txt",)
 GIVEN_FACE = ".given"  # <id>.given.json: a face that a model was given, as test.py writes it
 PREFIXES = ("result_raw_", "result_", "res_", "gt_", "target_")  # that BEAT's and EMAGE's test loops put before an id
 ONLY_ONE = "all"
@@ -132,12 +134,11 @@ class Folders:
 def _seeds(folder: Path, option: str) -> dict[str, Seed]:
     """The files of a system, by seed."""
     if not folder.is_dir():
-        raise InputError(f"{option}: no folder {folder}; give one with <id>.bvh and <id>.json files")
-    bodies, faces = _files(folder, BODY_ENDINGS), _files(folder, FACE_ENDINGS)
-    known = {path.stem for path in bodies}
-    faces = [path for path in faces if path.suffixes[-2:-1] != [GIVEN_FACE] and (path.stem in known or _is_face(path))]
+        raise InputError(f"{option}: no folder {folder}; give one with <id>.bvh and <id>.json (or .csv) files")
+    bodies = _files(folder, BODY_ENDINGS)
+    faces = _faces(_files(folder, ARKIT_ENDINGS), {path.stem for path in bodies})
     if not bodies and not faces:
-        raise InputError(f"{option}: {folder} holds no .bvh file and no ARKit .json")
+        raise InputError(f"{option}: {folder} holds no .bvh file and no ARKit .json or .csv")
     twice = len({path.stem for path in bodies}) < len(bodies) or len({path.stem for path in faces}) < len(faces)
     seeds: dict[str, Seed] = {}
     for path in (*bodies, *faces):
@@ -178,11 +179,16 @@ def _files_by_id(folder: Path, endings: tuple[str, ...], option: str) -> dict[st
     return found
 
 
-def _is_face(path: Path) -> bool:
-    """Whether a json without a BVH beside it looks like ARKit weights; folders hold other json too."""
-    with open(path, "rb") as file:
-        start = file.read(4096)
-    return b'"names"' in start or b'"frames"' in start
+def _faces(paths: list[Path], bodies: set[str]) -> list[Path]:
+    """The faces among json and csv files; of a json and a csv of one name and folder the json."""
+    faces = [
+        path
+        for path in paths
+        if path.suffixes[-2:-1] != [GIVEN_FACE]
+        and (is_arkit_file(path) or (path.suffix.lower() == ".json" and path.stem in bodies))
+    ]
+    jsons = {path.with_suffix("") for path in faces if path.suffix.lower() == ".json"}
+    return [path for path in faces if path.suffix.lower() == ".json" or path.with_suffix("") not in jsons]
 
 
 def _without_prefix(files: dict[str, Path]) -> dict[str, Path]:

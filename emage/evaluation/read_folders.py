@@ -12,7 +12,7 @@ from typing import Any
 from tqdm import tqdm
 
 from emage.audio import read_audio
-from emage.errors import InputError
+from emage.errors import InputError, collected_warnings
 from emage.evaluation.bodies import BodyFiles
 from emage.evaluation.fgd_network import FGDNetwork
 from emage.evaluation.folders import ONLY_ONE, Folders, Seed
@@ -22,7 +22,8 @@ from emage.evaluation.store import REFERENCE, Recording, Sound, Store
 from emage.evaluation.systems import Plan
 from emage.evaluation.take import Take, TakeMaker
 from emage.labels import labels_per_frame, read_semantic_txt
-from emage.motion.arkit import ArkitMotion, read_arkit
+from emage.motion.arkit_file import read_arkit_file
+from emage.motion.arkit_motion import ArkitMotion
 from emage.motion.resample import frame_count
 from emage.text import read_phones
 
@@ -91,6 +92,7 @@ class _FolderReader:
         self.not_scored: list[dict[str, str]] = list(self._bodies.not_scored)
         self.shifted: dict[str, Sound] = {}
         self._lengths: list[str] = []
+        self._face_notices: list[str] = []
         self._count = {"recordings": 0, "frames": 0}
         self._rates: Counter = Counter()
         self.plan = self._plan(fps or self._common_fps())
@@ -136,7 +138,8 @@ class _FolderReader:
         if len(bodies) < len(sides):
             self._list_missing(key, "body", sides, bodies, {n for n, seed in sides.items() if key in seed.bodies})
             bodies = {}
-        faces = {name: face for name, seed in sides.items() if (face := self._face(seed, key)) is not None}
+        body_s = next((bvh.duration_s for bvh in bodies.values()), None)
+        faces = {name: face for name, seed in sides.items() if (face := self._face(seed, key, body_s)) is not None}
         if len(faces) < len(sides):
             self._list_missing(key, "face", sides, faces, {n for n, seed in sides.items() if key in seed.faces})
             faces = {}
@@ -154,7 +157,7 @@ class _FolderReader:
         for name in sides:
             take = self._body(key, name, bodies[name], duration_s) if bodies else Take()
             if faces:
-                take = dataclasses.replace(take, face=self._maker.face(faces[name], duration_s))
+                take = dataclasses.replace(take, **self._maker.face(faces[name], duration_s))
             takes[name] = take
         self._count["recordings"] += 1
         self._count["frames"] += frame_count(duration_s, self.plan.fps)
@@ -171,22 +174,30 @@ class _FolderReader:
             network = self.plan.network.features_of_bvh(bvh, places, duration_s)
         return self._maker.body(bvh, places, duration_s, network)
 
-    def _face(self, seed: Seed, key: str) -> ArkitMotion | None:
+    def _face(self, seed: Seed, key: str, duration_s: float | None = None) -> ArkitMotion | None:
+        """The face of a recording; its warnings become notices of the results, which the command prints."""
         if key not in seed.faces:
             return None
         try:
-            return read_arkit(seed.faces[key])
+            with collected_warnings() as odd:
+                face = read_arkit_file(seed.faces[key], duration_s=duration_s)
         except InputError as error:
             row = {"id": key, "metric": "face", "reason": str(error)}
             if row not in self.not_scored:
                 self.not_scored.append(row)
             return None
+        for message in odd:
+            if message not in self._face_notices:
+                self._face_notices.append(message)
+        return face
 
     def _list_missing(self, key: str, what: str, sides: Any, found: Any, files: set[str]) -> None:
         """Says whose file is not there, if another side has one; what cannot be read is listed already."""
         lacking = [_whose(name) for name in sides if name not in found and name not in files]
         if files and lacking:
-            self._leave_out(key, what, f"no {'BVH' if what == 'body' else 'face (json)'} of {', '.join(lacking)}")
+            self._leave_out(
+                key, what, f"no {'BVH' if what == 'body' else 'face (json or csv)'} of {', '.join(lacking)}"
+            )
 
     def _shared_length(self, key: str, lengths_s: dict[str, float]) -> float:
         shortest, longest = min(lengths_s.values()), max(lengths_s.values())
@@ -245,7 +256,7 @@ class _FolderReader:
 
     def notices(self) -> list[str]:
         """What was odd about the files."""
-        return [*self._bodies.notices(self.plan.fps), *self._lengths]
+        return [*self._bodies.notices(self.plan.fps), *self._lengths, *self._face_notices]
 
 
 def _named(name: str, seeds: dict[str, Seed]) -> dict[str, Seed]:

@@ -179,7 +179,9 @@ class SystemScores:
                 inside = [frame for frame in border_frames if 0 < frame < len(generated_body.positions_cm)]
                 self._to("seams", recording_id, generated_body.positions_cm, border_frames=inside)
         if generated.has_face and reference.has_face:
-            self._to("face", recording_id, generated.cut_to(followed).face, followed.face, phones=sound.phones)
+            made = generated.cut_to(followed)
+            valid = _both_valid(made, followed)
+            self._to("face", recording_id, made.face, followed.face, valid=valid, phones=sound.phones)
 
     def _update_windows(
         self, key: str, generated: Take, reference: Take, known: dict[str, GaussianSummary | None]
@@ -228,6 +230,13 @@ class SystemScores:
             self.metrics[name].update(*arguments, recording_id=key, **options)
 
 
+def _both_valid(made: Take, followed: Take) -> np.ndarray | None:
+    """(T, 51) bool, the weights that the files of both hold; None: all."""
+    known = [take.face_valid for take in (made, followed) if take.face_valid is not None]
+    valid = np.logical_and.reduce(known) if known else np.ones(1, bool)
+    return None if valid.all() else valid
+
+
 def missing_inputs(recordings: dict[str, tuple[bool, bool]], sounds: list[Sound], borders: bool) -> dict[str, str]:
     """Metrics that no recording has the input for, with the reason."""
     reasons: dict[str, str] = {}
@@ -237,7 +246,7 @@ def missing_inputs(recordings: dict[str, tuple[bool, bool]], sounds: list[Sound]
         reasons |= dict.fromkeys((*names, "kinematics", "cca", "feet", "seams", *BEAT_VARIANTS), body)
         reasons |= dict.fromkeys(("srgr", "srgr_beat2022"), body)
     if not any(face for _, face in recordings.values()):
-        reasons["face"] = "no recording has a face (ARKit json) on every side"
+        reasons["face"] = "no recording has a face (ARKit json or csv) on every side"
     if not any(sound.onsets_s for sound in sounds):
         for name in BEAT_VARIANTS:
             reasons.setdefault(name, "no audio")

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from emage.evaluation.fgd_network import own_angles
 from emage.motion import rotation
-from emage.motion.arkit import ArkitMotion, evenly_spaced
+from emage.motion.arkit_motion import ArkitMotion, evenly_spaced, valid_at
 from emage.motion.bvh import BvhMotion
 from emage.motion.layout import EULER_ORDER, ROOT
 from emage.motion.resample import frame_count, resample_euler, resample_linear
@@ -37,6 +37,7 @@ class Take:
         window_rot6d: (W, 6 J) rotations within the hips' frame, each against the joint above it, at WINDOW_FPS.
         network: (N, D) as the FGD network sees the motion, at its rate.
         face: (T, 51) ARKit weights.
+        face_valid: (T, 51) bool, which of them the file holds; None: all.
     """
 
     positions_cm: np.ndarray | None = None
@@ -46,6 +47,7 @@ class Take:
     window_rot6d: np.ndarray | None = None
     network: np.ndarray | None = None
     face: np.ndarray | None = None
+    face_valid: np.ndarray | None = None
 
     @property
     def has_body(self) -> bool:
@@ -63,6 +65,7 @@ class Take:
     def cut_to(self, other: "Take") -> "Take":
         """The frames that both have."""
         own, theirs = self.arrays(), other.arrays()
+        theirs |= {"face_valid": theirs["face"]} if "face" in theirs else {}  # other may hold all of its weights
         shared = {name: value[: len(theirs[name])] for name, value in own.items() if name in theirs}
         return Take(**shared)
 
@@ -130,13 +133,14 @@ class TakeMaker:
         within = above.transpose(-1, -2) @ matrix[:, wanted]
         return position[:, wanted], local_cm[:, wanted], within, angles[:, wanted]
 
-    def face(self, face: ArkitMotion, duration_s: float) -> np.ndarray:
-        """(T, 51) ARKit weights at the frame rate of the evaluation, from the start of the file."""
+    def face(self, face: ArkitMotion, duration_s: float) -> dict[str, np.ndarray]:
+        """`face` and `face_valid` of a take, at the frame rate of the evaluation, from the start of the file."""
         weights, fps = evenly_spaced(face)
-        duration_s = min(duration_s, len(weights) / fps)
-        resampled = resample_linear(weights, fps, self.fps, frame_count(duration_s, self.fps))
+        num_frames = frame_count(min(duration_s, len(weights) / fps), self.fps)
+        resampled = resample_linear(weights, fps, self.fps, num_frames)
         # The low-pass may swing a little over a quick blink; a weight stays what the channel has shown.
-        return _plain(resampled.clamp(weights.amin(dim=0), weights.amax(dim=0)))
+        values = _plain(resampled.clamp(weights.amin(dim=0), weights.amax(dim=0)))
+        return {"face": values, "face_valid": valid_at(face, self.fps, num_frames).numpy()}
 
 
 def scored_parents(joints: tuple[str, ...], places: Mapping[str, int], skeleton: Skeleton) -> tuple[int, ...]:

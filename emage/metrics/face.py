@@ -56,7 +56,7 @@ def group_errors(pred: ArrayLike, target: ArrayLike, group: str = "all") -> tupl
 
 
 def jaw_correlation(
-    pred: ArrayLike, target: ArrayLike, fps: float, max_lag_s: float = MAX_LAG_S
+    pred: ArrayLike, target: ArrayLike, fps: float, max_lag_s: float = MAX_LAG_S, *, valid: ArrayLike | None = None
 ) -> tuple[float, float]:
     """How well the jaw follows the real one, and how late.
 
@@ -65,6 +65,7 @@ def jaw_correlation(
         target: (T, 51 or 52).
         fps: frames per second.
         max_lag_s: how far the two are shifted against each other.
+        valid: (T,) bool, frames that count; None: all.
 
     Returns:
         Pearson correlation of jawOpen without a shift, and the shift in seconds at which it is greatest (positive: the
@@ -76,11 +77,19 @@ def jaw_correlation(
     pred, target = _check(pred, target)
     column = _columns((JAW,))
     a, b = pred[:, column].ravel(), target[:, column].ravel()
-    if len(a) < 3 or min(a.std(), b.std()) < MIN_STD:
+    counted = np.ones(len(a), bool) if valid is None else np.asarray(valid, bool)
+    if counted.sum() < 3 or min(a[counted].std(), b[counted].std()) < MIN_STD:
         return float("nan"), float("nan")
     furthest = min(round(max_lag_s * fps), len(a) // 2)  # half of the frames are left, so that none wins by chance
     lags = range(-furthest, furthest + 1)
-    followed = np.array([_correlation(a[max(lag, 0) : len(a) + lag], b[max(-lag, 0) : len(b) - lag]) for lag in lags])
+
+    def shifted(values: np.ndarray, lag: int) -> np.ndarray:
+        return values[max(lag, 0) : len(values) + min(lag, 0)]
+
+    followed = np.zeros(len(lags))
+    for place, lag in enumerate(lags):
+        both = shifted(counted, lag) & shifted(counted, -lag)
+        followed[place] = _correlation(shifted(a, lag)[both], shifted(b, -lag)[both])
     best = int(followed.argmax())
     lag = float(lags[best])
     if 0 < best < len(lags) - 1:
@@ -152,13 +161,21 @@ class ArkitFace(RecordingSums):
         )
 
     def update(
-        self, pred: ArrayLike, target: ArrayLike, *, phones: Sequence[Word] = (), recording_id: str | None = None
+        self,
+        pred: ArrayLike,
+        target: ArrayLike,
+        *,
+        valid: ArrayLike | None = None,
+        phones: Sequence[Word] = (),
+        recording_id: str | None = None,
     ) -> None:
         """Adds a recording.
 
         Args:
             pred: (T, 51 or 52) generated weights.
             target: (T, 51 or 52) real weights.
+            valid: (T, 51) bool, weights that both files hold; the others, steps from or to them, and phones at which
+                a channel of the lips is among them count nowhere. None: all.
             phones: when which phone sounds; empty: the recording has no part in `lip_closure_*`.
             recording_id: its name; None: its number.
 
@@ -166,18 +183,23 @@ class ArkitFace(RecordingSums):
             InputError: shapes that do not fit, or values that are not finite.
         """
         pred, target = _check(pred, target)
-        summary: dict[str, Any] = {"frames": len(pred), "steps": max(len(pred) - 1, 0)}
+        valid = np.ones(pred.shape, bool) if valid is None else np.asarray(valid, bool)
+        if valid.shape != pred.shape:
+            raise InputError(f"face: valid is {valid.shape}; expected {pred.shape}, one for each weight")
+        summary: dict[str, Any] = {}
         for group, names in CHANNEL_GROUPS.items():
-            difference = (pred - target)[:, _columns(names)]
-            summary[f"mae_{group}"] = np.abs(difference).mean(axis=1).sum()
-            summary[f"rmse_{group}"] = np.square(difference).mean(axis=1).sum()
-        columns = _columns(ARKIT_51)
-        for name, variant in (("lvd_per_s", "corrected"), ("lvd_emage2024", "emage2024")):
-            value = lvd(pred[:, columns], target[:, columns], self.fps, variant)
-            summary[name] = np.nan_to_num(value) * summary["steps"]
-        correlation, lag_s = jaw_correlation(pred, target, self.fps)
+            columns = _columns(names)
+            difference, counted = np.abs(pred - target)[:, columns], valid[:, columns]
+            summary[f"mae_{group}"], summary[f"frames_{group}"] = _sum_of_means(difference, counted)
+            summary[f"rmse_{group}"], _ = _sum_of_means(np.square(difference), counted)
+        steps = np.abs(np.diff(pred, axis=0) - np.diff(target, axis=0))  # velocities, as `lvd` compares them
+        summary["lvd_per_s"], summary["steps"] = _sum_of_means(steps * self.fps, valid[1:] & valid[:-1])
+        summary["lvd_emage2024"], summary["steps_emage2024"] = _sum_of_means(np.abs(pred - target)[1:], valid[1:])
+        jaw = valid[:, _columns((JAW,))[0]]
+        correlation, lag_s = jaw_correlation(pred, target, self.fps, valid=jaw)
         summary |= {"jaws": not np.isnan(correlation), "correlation": np.nan_to_num(correlation)}
         summary |= {"lag_s": np.nan_to_num(lag_s)}
+        phones = lip_closure.phones_within(phones, valid, self.fps)
         apertures = lip_closure.lip_aperture(pred), lip_closure.lip_aperture(target)
         threshold = lip_closure.closure_threshold(apertures[1], phones, self.fps)
         summary |= lip_closure.closure_counts(apertures[0], phones, self.fps, threshold=threshold)
@@ -186,13 +208,13 @@ class ArkitFace(RecordingSums):
     def _scores(self, sums: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         scores = {}
         for group in CHANNEL_GROUPS:
-            scores[f"mae_{group}"] = ratio(sums[f"mae_{group}"], sums["frames"])
-            scores[f"rmse_{group}"] = np.sqrt(ratio(sums[f"rmse_{group}"], sums["frames"]))
+            scores[f"mae_{group}"] = ratio(sums[f"mae_{group}"], sums[f"frames_{group}"])
+            scores[f"rmse_{group}"] = np.sqrt(ratio(sums[f"rmse_{group}"], sums[f"frames_{group}"]))
         return {
             **scores,
-            "mse": ratio(sums["rmse_all"], sums["frames"]),
+            "mse": ratio(sums["rmse_all"], sums["frames_all"]),
             "lvd_per_s": ratio(sums["lvd_per_s"], sums["steps"]),
-            "lvd_emage2024": ratio(sums["lvd_emage2024"], sums["steps"]),
+            "lvd_emage2024": ratio(sums["lvd_emage2024"], sums["steps_emage2024"]),
             "jaw_open_correlation": ratio(sums["correlation"], sums["jaws"]),
             "jaw_open_lag_s": ratio(sums["lag_s"], sums["jaws"]),
             **lip_closure.closure_scores(sums),
@@ -204,11 +226,19 @@ class ArkitFace(RecordingSums):
 
 
 def _correlation(a: np.ndarray, b: np.ndarray) -> float:
-    """Pearson's of two rows of one length; 0 where one stands still. The end of the longer one is left off."""
-    num_frames = min(len(a), len(b))
-    a, b = a[:num_frames] - a[:num_frames].mean(), b[:num_frames] - b[:num_frames].mean()
+    """Pearson's of two rows of one length; 0 where one stands still."""
+    if not len(a):
+        return 0.0
+    a, b = a - a.mean(), b - b.mean()
     scale = np.sqrt(np.square(a).sum() * np.square(b).sum())
     return float((a * b).sum() / scale) if scale > 0 else 0.0
+
+
+def _sum_of_means(values: np.ndarray, counted: np.ndarray) -> tuple[float, int]:
+    """The sum over rows (T, C) of the mean of the values that count, and how many rows have any."""
+    number = counted.sum(axis=1)
+    total = np.where(counted, values, 0).sum(axis=1)
+    return float((total / np.maximum(number, 1)).sum()), int((number > 0).sum())
 
 
 def _columns(names: Sequence[str]) -> list[int]:

@@ -38,6 +38,14 @@ def lip_aperture(weights: ArrayLike) -> np.ndarray:
     return sum(share * weights[:, ARKIT_51.index(name)] for name, share in _WEIGHTS.items())
 
 
+def phones_within(phones: Sequence[Word], valid: np.ndarray, fps: float) -> tuple[Word, ...]:
+    """The phones at which all channels of the lips are valid, valid being (T, 51) bool."""
+    known = valid[:, [ARKIT_51.index(name) for name in _WEIGHTS]].all(axis=1)
+    if known.all():
+        return tuple(phones)
+    return tuple(phone for phone in phones if known[_span(phone, len(known), fps, TOLERANCE_S)].all())
+
+
 def closure_threshold(aperture: ArrayLike, phones: Sequence[Word], fps: float) -> float:
     """Aperture of the real face below which its lips count as closed.
 

@@ -1,6 +1,7 @@
-"""Faces as files, whatever kind: ARKit json, FLAME codes of SingingHead or of ours, BEAT2's npz, an EMOCA sequence.
+"""Faces as files, whatever kind: ARKit weights, FLAME codes of SingingHead or of ours, BEAT2's npz, an EMOCA sequence.
 
-FLAME codes of ours are an npz with `expcodes` (T, 50 or 100), `posecodes` (T, 9) = global, neck, jaw, and `fps`.
+FLAME codes of ours are an npz with `expcodes` (T, 50 or 100), `posecodes` (T, 9) = global, neck, jaw, `fps` and, where a
+face was lost, `valid` (T,).
 
 Shapes: T frames, E = 50 or 100 coefficients.
 """
@@ -15,7 +16,8 @@ import torch
 from torch import Tensor
 
 from emage.errors import InputError
-from emage.motion.arkit import read_arkit
+from emage.motion.arkit_file import ARKIT_ENDINGS, read_arkit_file
+from emage.motion.arkit_motion import evenly_spaced, valid_at
 from emage.motion.atomic import write_npz_atomic
 from emage.motion.flame_file import flame_columns, read_flame
 from emage.motion.layout import get_layout
@@ -36,20 +38,23 @@ class FaceFile:
         layout: arkit_51, flame_53 or flame_103.
         fps: frames per second; None: the file does not say.
         head: (T, 6) global and neck as axis-angle in radians, or None.
+        valid: (T,) bool, False where there was no face and `values` hold the one before; None: all are.
     """
 
     values: Tensor
     layout: str
     fps: float | None
     head: Tensor | None = None
+    valid: Tensor | None = None
 
 
-def read_face(path: str | Path) -> FaceFile:
-    """Reads a face.
+def read_face(path: str | Path, fps: float | None = None) -> FaceFile:
+    """Reads a face, evenly spaced in time.
 
     Args:
-        path: a .json of ARKit weights; an .npz of BEAT2 (poses, expressions) or with expcodes and posecodes; a .pkl of
-            SingingHead; the folder of an EMOCA sequence.
+        path: a .json or .csv of ARKit weights (`emage.motion.arkit_file`); an .npz of BEAT2 (poses, expressions) or
+            with expcodes and posecodes; a .pkl of SingingHead; the folder of an EMOCA sequence.
+        fps: frames per second, where a file of ARKit weights does not say.
 
     Raises:
         InputError: none of these, or damaged.
@@ -57,20 +62,22 @@ def read_face(path: str | Path) -> FaceFile:
     path = Path(path)
     if path.is_dir():
         return _read_emoca(path)
-    if path.suffix.lower() == ".json":
-        arkit = read_arkit(path)
-        return FaceFile(arkit.weights, "arkit_51", arkit.fps)
+    if path.suffix.lower() in ARKIT_ENDINGS:
+        return _from_arkit(path, fps)
     if path.suffix.lower() == ".pkl":
         return _from_59(read_flame(path).samples[0], None)
     if path.suffix.lower() != ".npz":
-        raise InputError(f"{path}: no face file; expected .json (ARKit), .npz or .pkl (FLAME), or an EMOCA folder")
+        raise InputError(
+            f"{path}: no face file; expected .json or .csv (ARKit), .npz or .pkl (FLAME), or an EMOCA folder"
+        )
     if not path.is_file():
         raise InputError(f"{path}: no such file")
     try:
         with np.load(path, allow_pickle=False) as archive:
             held = set(archive.files)
             fps = next((float(archive[key]) for key in ("fps", "mocap_frame_rate") if key in held), None)
-            arrays = {key: archive[key] for key in ("poses", "expressions", "expcodes", "posecodes") if key in held}
+            wanted = ("poses", "expressions", "expcodes", "posecodes", "valid")
+            arrays = {key: archive[key] for key in wanted if key in held}
     except (*_DAMAGED, TypeError) as error:
         raise InputError(f"{path}: cannot be read as npz of arrays ({error})") from error
     if {"poses", "expressions"} <= arrays.keys():
@@ -78,11 +85,26 @@ def read_face(path: str | Path) -> FaceFile:
     if arrays.get("expcodes", np.zeros(0)).shape[-1:] == (100,):
         expression = _array(arrays["expcodes"], 100, "expcodes", path)
         pose = _array(arrays.get("posecodes", np.zeros(0)), 9, "posecodes", path)
-        return _joined(expression, pose[:, 6:], fps, head=pose[:, :6], path=path)
-    return _from_59(read_flame(path).samples[0], fps)
+        face = _joined(expression, pose[:, 6:], fps, head=pose[:, :6], path=path)
+    else:
+        face = _from_59(read_flame(path).samples[0], fps)
+    if "valid" in arrays:
+        if arrays["valid"].shape != (len(face.values),) or arrays["valid"].dtype != bool:
+            shape = f"{arrays['valid'].dtype} {arrays['valid'].shape}"
+            raise InputError(f"{path}: valid is {shape}; expected bool ({len(face.values)},), one for each frame")
+        face.valid = torch.from_numpy(arrays["valid"])
+    return face
 
 
-def write_codes_npz(path: str | Path, codes: Tensor, layout: str, fps: float, head: Tensor | None = None) -> None:
+def write_codes_npz(
+    path: str | Path,
+    codes: Tensor,
+    layout: str,
+    fps: float,
+    *,
+    head: Tensor | None = None,
+    valid: Tensor | None = None,
+) -> None:
     """Writes FLAME codes as npz; the file is there whole or not at all.
 
     Args:
@@ -91,6 +113,7 @@ def write_codes_npz(path: str | Path, codes: Tensor, layout: str, fps: float, he
         layout: flame_53 or flame_103.
         fps: frames per second.
         head: (T, 6) global and neck, or None: zeros.
+        valid: (T,) bool, False where there was no face; None: all are.
     """
     jaw = get_layout(layout).part_slices["jaw"]
     head = codes.new_zeros(len(codes), 6) if head is None else head
@@ -99,7 +122,15 @@ def write_codes_npz(path: str | Path, codes: Tensor, layout: str, fps: float, he
         expcodes=codes[:, : jaw.start].float().numpy(),
         posecodes=torch.cat([head.to(codes), codes[:, jaw]], dim=1).float().numpy(),
         fps=np.float64(fps),
+        **({} if valid is None else {"valid": valid.numpy()}),
     )
+
+
+def _from_arkit(path: Path, fps: float | None) -> FaceFile:
+    arkit = read_arkit_file(path, fps)
+    weights, fps = evenly_spaced(arkit)
+    valid = valid_at(arkit, fps, len(weights)).any(dim=1)
+    return FaceFile(weights, "arkit_51", fps, valid=None if valid.all() else valid)
 
 
 def _read_emoca(folder: Path) -> FaceFile:

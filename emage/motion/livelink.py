@@ -1,23 +1,32 @@
 """Live Link Face csv: what Epic's iPhone app records and what Unreal, MetaHuman and Blender add-ons read.
 
-One header row, then one row a frame: Timecode, BlendshapeCount, Apple's 52 channels in the app's order and spelling
-(EyeBlinkLeft), and nine angles of head and eyes. A timecode is HH:MM:SS:FF.fff: FF counts frames within the second,
-fff thousandths of a frame; at a rate that is not whole, time stays true and FF runs to the next whole rate.
+One header row, then one row a frame: Timecode, BlendShapeCount, Apple's 52 channels in the app's order and spelling
+(EyeBlinkLeft), and nine angles of head and eyes. A row in which the phone lost the face has a count of 0 and no further
+cell. Timecodes are written in base 60 at every rate, as the app does (`emage.motion.timecode`).
 
 Shapes: N frames.
 """
 
-import csv
 import math
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from emage.errors import InputError
-from emage.motion.arkit import FPS_TOLERANCE, TONGUE, ArkitMotion
+from emage.motion.arkit_motion import (
+    FPS_TOLERANCE,
+    ArkitMotion,
+    assemble,
+    channel_places,
+    measured_fps,
+    plain_name,
+)
 from emage.motion.atomic import partial_file
+from emage.motion.face_csv import FaceTable, read_table, wrong_length
 from emage.motion.layout import ARKIT_51, ARKIT_52
+from emage.motion.timecode import BASE, parse_timecode, stamp_times, timecode
 
 _EYE = "eyeBlink{0} eyeLookDown{0} eyeLookIn{0} eyeLookOut{0} eyeLookUp{0} eyeSquint{0} eyeWide{0}"
 # ARKit's channels as the app orders them (jawRight and mouthRight stand before their left).
@@ -35,14 +44,8 @@ ANGLES: tuple[str, ...] = tuple(
     f"{part}{angle}" for part in ("Head", "LeftEye", "RightEye") for angle in ("Yaw", "Pitch", "Roll")
 )
 _COLUMNS = tuple(name[0].upper() + name[1:] for name in LIVELINK_CHANNELS) + ANGLES
-HEADER: tuple[str, ...] = ("Timecode", "BlendshapeCount", *_COLUMNS)
-
-
-def timecode(frame: int, fps: float) -> str:
-    """Timecode of a frame that begins at frame / fps seconds: "00:01:02:07.000" is frame 7 of second 62."""
-    base = math.ceil(fps - 1e-9)  # frames that a second is counted in
-    second, thousandths = divmod(round(frame / fps * base * 1000), base * 1000)
-    return f"{second // 3600:02d}:{second // 60 % 60:02d}:{second % 60:02d}:{thousandths / 1000:06.3f}"
+HEADER: tuple[str, ...] = ("Timecode", "BlendShapeCount", *_COLUMNS)
+_ONE_ROW_FPS = float(BASE)
 
 
 def write_livelink_csv(path: str | Path, weights: Tensor, fps: float) -> None:
@@ -76,90 +79,79 @@ def write_livelink_csv(path: str | Path, weights: Tensor, fps: float) -> None:
             file.write(",".join([timecode(frame, fps), str(len(_COLUMNS)), *values, *still]) + "\n")
 
 
-def read_livelink_csv(path: str | Path, fps: float | None = None) -> ArkitMotion:
-    """Reads a csv of the app (or of `write_livelink_csv`); columns are found by name.
+def read_livelink_csv(
+    path: str | Path, fps: float | None = None, *, duration_s: float | None = None, partial: bool = False
+) -> ArkitMotion:
+    """Reads a csv of the app (or of `write_livelink_csv`, or of another program); columns are found by name.
+
+    Rows without a face hold the one before and are not valid.
 
     Args:
         path: the file.
-        fps: frames per second that the timecodes count in; None: the file shows it, if it is longer than a second.
+        fps: frames per second of the recording, where known; used if the timecodes do not show it (no second turns).
+        duration_s: length of the body that the face belongs to, where known; used likewise.
+        partial: whether channels may be missing; they are then 0 and not valid, with a notice.
 
     Raises:
-        InputError: no such file, no Live Link Face header, a missing channel, a broken row or timecode, times that do
-            not rise, or a file too short to show its rate.
+        InputError: no such file, no Live Link Face header, an unknown or missing channel, a broken row, number or
+            timecode, times that fall, or a rate outside of 2 to 1000 fps.
     """
-    header, rows = _read_rows(path)
-    places = {name.strip().lower(): column for column, name in enumerate(header)}
-    missing = [name for name in ARKIT_51 if name.lower() not in places]
-    if "timecode" not in places or missing:
-        raise InputError(
-            f"{path}: line 1: no Live Link Face header: it lacks {', '.join((missing or ['Timecode'])[:5])}"
-        )
-    stamps = [_parse_timecode(row[places["timecode"]], path, line) for line, row in rows]
-    base = _frames_per_second([frames for _, frames in stamps], [second for second, _ in stamps], path, fps)
-    times_s = torch.tensor([second + frames / base for second, frames in stamps], dtype=torch.float64)
-    steps_s = times_s.diff()
-    if (steps_s <= 0).any():
-        at = int((steps_s <= 0).nonzero()[0, 0])
-        raise InputError(f"{path}: line {rows[at + 1][0]}: its timecode does not lie behind that of the line before")
-    wanted = [*ARKIT_51, *([TONGUE] if TONGUE.lower() in places else [])]
-    weights = torch.tensor([_numbers(row, [places[n.lower()] for n in wanted], path, line) for line, row in rows])
-    measured = float((len(times_s) - 1) / (times_s[-1] - times_s[0]))
-    is_base = abs(measured / base - 1) < FPS_TOLERANCE
-    return ArkitMotion(
-        names=tuple(header[places[name.lower()]] for name in wanted),
-        weights=weights[:, : len(ARKIT_51)].float(),
-        tongue_out=weights[:, wanted.index(TONGUE)].float() if TONGUE in wanted else None,
-        times_s=times_s,
-        fps=float(base) if is_base else measured,
-    )
+    table = read_table(path, short_rows=True)
+    code, count = table.column("timecode"), table.column("blendshapecount")
+    places = _places(table, partial)
+    has_face = _rows_with_face(table, count, sorted(places.values()))
+    stamps = [
+        parse_timecode(row[code] if code < len(row) else "", f"{path}: line {line}")
+        for line, row in zip(table.lines, table.rows, strict=True)
+    ]
+    times = stamp_times(stamps, table.lines, str(path), fps=fps, duration_s=duration_s)
+    values, known = table.numbers(has_face, sorted(places.values()))
+    notices = [*table.notices, *times.notices]
+    rate = _rate(times.seconds, path) if len(stamps) > 1 else fps or _ONE_ROW_FPS
+    names = table.header
+    motion = assemble(names, places, values, times_s=times.seconds, fps=rate, where=table.where, known=known)
+    motion.names = tuple(names[places[channel]] for channel in ARKIT_52 if channel in places)
+    motion.notices = (*notices, *motion.notices)
+    return motion
 
 
-def _read_rows(path: str | Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
-    try:
-        with open(path, newline="", encoding="utf-8-sig") as file:
-            rows = [(line, row) for line, row in enumerate(csv.reader(file), 1) if row]
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: no such file") from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path}: no csv text: {error}; export the file again") from error
-    if len(rows) < 3:
-        raise InputError(f"{path}: {max(0, len(rows) - 1)} frames; a header and at least 2 rows are needed")
-    header = rows[0][1]
-    for line, row in rows[1:]:
-        if len(row) != len(header):
-            raise InputError(
-                f"{path}: line {line}: {len(row)} values, the header has {len(header)}; the file is cut off"
-            )
-    return header, rows[1:]
+def is_livelink_header(header: list[str]) -> bool:
+    """Whether the names in the first line of a csv are those of the app."""
+    plain = {plain_name(name) for name in header}
+    return "timecode" in plain and not plain.isdisjoint(channel.lower() for channel in ARKIT_52)
 
 
-def _parse_timecode(text: str, path: str | Path, line: int) -> tuple[int, float]:
-    """Whole seconds and frames within the second."""
-    try:
-        hours, minutes, seconds, frames = text.split(":")
-        return int(hours) * 3600 + int(minutes) * 60 + int(seconds), float(frames)
-    except ValueError as error:
-        raise InputError(f"{path}: line {line}: timecode {text!r}; expected HH:MM:SS:FF.fff") from error
+def _places(table: FaceTable, partial: bool) -> dict[str, int]:
+    """ARKit channel -> its column."""
+    others = [table.column("timecode"), table.column("blendshapecount")]
+    # Columns that are no channels (the angles, a comment of another program) may stand anywhere.
+    known = {channel.lower() for channel in ARKIT_52}
+    names = [
+        name if place not in others and plain_name(name) in known else "_neutral"
+        for place, name in enumerate(table.header)
+    ]
+    missing = [channel for channel in ARKIT_51 if channel.lower() not in map(plain_name, names)]
+    if others[0] is None or len(missing) == len(ARKIT_51) or (missing and not partial):
+        lacks = ", ".join((missing or ["Timecode"])[:5])
+        raise InputError(f"{table.path}: line 1: no Live Link Face header: it lacks {lacks}")
+    return channel_places(names, table.path, partial=partial)
 
 
-def _frames_per_second(frames: list[float], seconds: list[int], path: str | Path, fps: float | None) -> int:
-    """The whole number of frames that a second of the timecodes is counted in."""
-    if fps is not None:
-        return math.ceil(fps - 1e-9)
-    if seconds[0] == seconds[-1]:
-        raise InputError(f"{path}: shorter than a second, its timecodes do not show the frame rate; give fps")
-    # The highest frame number before a second turns, plus one; frames may lie between whole numbers.
-    return math.ceil(max(frames) + 1e-6) if max(frames) % 1 else int(max(frames)) + 1
+def _rows_with_face(table: FaceTable, count: int | None, columns: list[int]) -> np.ndarray:
+    """(N,) bool: the count is not 0, and a cell of a channel is not empty."""
+    has_face = np.ones(len(table.rows), dtype=bool)
+    for number, row in enumerate(table.rows):
+        counted = row[count].strip() if count is not None and count < len(row) else ""
+        cells = [row[column].strip() for column in columns if column < len(row)]
+        has_face[number] = counted not in ("0", "0.0") and (any(cells) or counted not in ("", "0"))
+        if has_face[number] and len(row) < len(table.header):
+            raise wrong_length(table.path, table.lines[number], row, table.header)
+        has_face[number] &= any(cells)
+    return has_face
 
 
-def _numbers(row: list[str], columns: list[int], path: str | Path, line: int) -> list[float]:
-    values = []
-    for column in columns:
-        try:
-            value = float(row[column])
-        except ValueError:
-            value = math.nan
-        if not math.isfinite(value):
-            raise InputError(f"{path}: line {line}, column {column + 1}: {row[column]!r}; expected a number")
-        values.append(value)
-    return values
+def _rate(times_s: np.ndarray, path: str | Path) -> float:
+    """Frames per second, a rate of television (29.97) where it is that nearly."""
+    fps = measured_fps(times_s, path)
+    ntsc = round(fps * 1.001) / 1.001
+    return ntsc if fps != round(fps) and abs(fps / ntsc - 1) < FPS_TOLERANCE else fps

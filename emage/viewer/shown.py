@@ -12,9 +12,9 @@ import torch
 
 from emage.errors import InputError
 from emage.export import performance_to_bvh
-from emage.motion.arkit import read_arkit
+from emage.motion.arkit_file import arkit_beside, read_arkit_file
+from emage.motion.arkit_motion import evenly_spaced
 from emage.motion.bvh import BvhMotion, read_bvh
-from emage.motion.livelink import read_livelink_csv
 from emage.motion.resample import resample_linear
 from emage.motion.skeleton import canonical_name, forward_kinematics
 from emage.performance import Performance
@@ -136,14 +136,16 @@ def _is_hidden(path: Path) -> bool:
 
 
 def _face_beside(path: Path, body: BvhMotion) -> np.ndarray | None:
-    """The face of the same name at the rate and length of the body."""
-    if path.with_suffix(".json").is_file():
-        face = read_arkit(path.with_suffix(".json"))
-    elif path.with_suffix(".csv").is_file():
-        face = read_livelink_csv(path.with_suffix(".csv"), body.fps)
-    else:
+    """The face of the same name, at any rate of its own, brought to the frames of the body.
+
+    Where the face was lost the one before is held.
+    """
+    source = arkit_beside(path)
+    if source is None:
         return None
-    return resample_linear(face.weights, face.fps, body.fps, body.num_frames).numpy()
+    weights, fps = evenly_spaced(read_arkit_file(source, duration_s=body.num_frames / body.fps))
+    face = resample_linear(weights, fps, body.fps, body.num_frames)
+    return face.clamp(weights.amin(dim=0), weights.amax(dim=0)).numpy()  # the low-pass swings over quick blinks
 
 
 def _shown_body(body: BvhMotion, name: str, fps: float, face: np.ndarray | None) -> Shown:

@@ -2,14 +2,16 @@
 
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
-from other_systems import RATE, SMPLX, write_audio, write_system
+from other_systems import RATE, SMPLX, face, write_audio, write_system
 
 from emage import cli
+from emage.motion.livelink import write_livelink_csv
 
 IDS = ("a_1", "b_2", "c_3")
 
@@ -138,7 +140,7 @@ def test_what_cannot_be_used_is_left_out_listed_and_in_the_exit_code(real, tmp_p
     code, results = evaluate(generated, real, tmp_path / "out", "--audio", str(real.parent / "some_audio"), audio=False)
     assert code == 3
     rows = {(row["id"], row["metric"]): row["reason"] for row in results["not_scored"]}
-    assert rows["a_1", "face"] == "no face (json) of the generated side"
+    assert rows["a_1", "face"] == "no face (json or csv) of the generated side"
     assert "b_2.bvh, line" in rows["b_2", "body"]
     assert rows["extra", "all"] == "generated motion, but no reference"
     assert rows["b_2", "beat_align"] == rows["c_3", "beat_align"] == "no audio of it"
@@ -171,6 +173,50 @@ def test_a_system_of_faces_alone_is_scored_by_its_faces(real, tmp_path):
     assert code == 3
     assert results["measures"]["face_mae_all"]["value"] < 0.01
     assert results["reasons"]["fgd_raw"] == "no recording has a BVH file on every side"
+
+
+def as_phone_csv(folder: Path, fps: int, *, lost: slice = slice(0)) -> Path:
+    """The faces of a folder as Live Link csv at a rate of their own; in the lost rows there is no face."""
+    for number, path in enumerate(sorted(folder.glob("*.json"))):
+        path.unlink()
+        write_livelink_csv(path.with_suffix(".csv"), face(number, 6.0, fps), fps)
+        lines = path.with_suffix(".csv").read_text().splitlines()
+        rows = lines[1:]
+        rows[lost] = [row[:15] + ",0" for row in rows[lost]]
+        path.with_suffix(".csv").write_text("\n".join([lines[0], *rows]))
+    return folder
+
+
+@pytest.mark.parametrize("fps", [24, 60])
+def test_faces_of_a_phone_are_scored_at_their_own_rate(real, tmp_path, fps):
+    generated = as_phone_csv(write_system(tmp_path / "system", IDS), fps)
+    (generated / "a_1.words.json").write_text('{"words": []}')
+    code, results = evaluate(generated, real, tmp_path / "out")
+    assert code == 0
+    assert results["fps"] == 30
+    assert results["measures"]["face_mae_all"]["num_recordings"] == 3
+    assert results["measures"]["face_mae_all"]["value"] < 0.01
+
+
+def test_rows_without_a_face_are_not_scored_and_told(real, tmp_path):
+    generated = as_phone_csv(write_system(tmp_path / "system", IDS), 60, lost=slice(60, 300))
+    code, results = evaluate(generated, real, tmp_path / "out")
+    assert code == 0
+    assert results["measures"]["face_mae_all"]["value"] < 0.01  # a held face would be 0.2 off
+    assert results["measures"]["face_lvd"]["value"] < 0.1
+    told = [text for text in results["notices"] if "240 of 360 rows hold no face" in text]
+    assert len(told) == 3
+
+
+def test_a_json_and_a_csv_of_one_name_are_one_face_and_beats_emotions_none(real, tmp_path):
+    generated = write_system(tmp_path / "system", IDS)
+    for number, key in enumerate(IDS):
+        write_livelink_csv(generated / f"{key}.csv", 0 * face(number, 6.0, 30.0), 30)
+    reference = shutil.copytree(real, tmp_path / "reference")
+    (reference / "a_1.csv").write_text("0.0,6.0,1\n")
+    code, results = evaluate(generated, reference, tmp_path / "out", audio=False)
+    assert code == 0
+    assert results["measures"]["face_mae_all"]["value"] < 0.01
 
 
 def test_sub_folders_with_the_same_ids_are_seeds(real, tmp_path):

@@ -42,6 +42,22 @@ def test_shuffled_frames_are_the_same_frames_in_an_order_that_hangs_on_the_seed_
     np.testing.assert_array_equal(np.sort(one.positions_cm, axis=0), np.sort(take.positions_cm, axis=0))
 
 
+def test_weights_that_are_not_valid_are_in_no_control():
+    weights = np.random.default_rng(0).random((40, 51), np.float32)
+    valid = np.ones((40, 51), bool)
+    valid[5:15], valid[:, 7] = False, False
+    take = Take(face=np.where(valid, weights, 9).astype(np.float32), face_valid=valid)
+    pose = mean_pose([take])
+    np.testing.assert_allclose(
+        pose.face[0, :7], weights[valid.all(axis=1) | valid[:, 0]][:, :7].mean(axis=0), rtol=1e-5
+    )
+    assert pose.face[0, 7] == 0
+    assert still(pose, take).face_valid is None
+    for moved in (shuffled(take, 3), half_turned(take)):
+        assert (moved.face[moved.face_valid] < 1).all()
+        assert (moved.face[~moved.face_valid] == 9).all()
+
+
 def test_half_turned_twice_is_where_it_was():
     take = body(40)
     np.testing.assert_array_equal(half_turned(half_turned(take)).positions_cm, take.positions_cm)

@@ -5,7 +5,9 @@ from other_systems import NAMES, swing
 
 from emage.evaluation.take import WINDOW_FPS, Take, TakeMaker, scored_parents
 from emage.motion import rotation
+from emage.motion.arkit_motion import ArkitMotion
 from emage.motion.bvh import BvhMotion, bvh_from_rotations
+from emage.motion.layout import ARKIT_51
 from emage.motion.skeleton import file_scale
 
 
@@ -55,6 +57,26 @@ def test_the_unit_of_a_file_is_told_by_the_size_of_its_skeleton(scale, unit):
     factor, name = file_scale(swing(0, 0.1, 30.0, scale=scale).skeleton)
     assert name == unit
     assert factor == pytest.approx(1 / scale)
+
+
+def test_a_face_of_any_rate_is_brought_to_the_evaluations_with_what_is_valid():
+    fps, lost = 60, slice(60, 90)
+    weights = torch.linspace(0, 1, 180)[:, None].expand(-1, 51).clone()
+    valid = torch.ones(180, 51, dtype=torch.bool)
+    valid[lost] = False
+    motion = ArkitMotion(ARKIT_51, weights, None, torch.arange(180).double() / fps, float(fps), valid=valid)
+    make = TakeMaker((), (), 30.0)
+    made = make.face(motion, 2.0)
+    assert made["face"].shape == made["face_valid"].shape == (60, 51)
+    np.testing.assert_allclose(made["face"][:, 0], np.arange(60) * 2 / 179, atol=1e-4)
+    assert np.flatnonzero(~made["face_valid"][:, 0]).tolist() == list(range(30, 45))
+
+
+def test_what_is_valid_is_cut_with_the_face():
+    valid = np.ones((7, 51), bool)
+    long, short = Take(face=np.zeros((7, 51)), face_valid=valid), Take(face=np.zeros((4, 51)))
+    assert long.cut_to(short).face_valid.shape == (4, 51)
+    assert short.cut_to(long).face.shape == (4, 51)
 
 
 def test_takes_are_cut_to_what_both_have():

@@ -135,3 +135,45 @@ def test_bad_input_is_named():
         lvd(np.zeros((5, 3)), np.zeros((5, 3)), variant="published")
     with pytest.raises(InputError, match="talkshow compares points"):
         lvd(np.zeros((5, 50)), np.zeros((5, 50)), variant="talkshow")
+
+
+def test_weights_that_are_not_valid_count_nowhere():
+    """Lost frames with any content, and a channel that is missing: the scores are those of what is left."""
+    target, pred = face(num_frames=200), face(1, num_frames=200)
+    valid = np.ones((200, 51), bool)
+    valid[80:120] = False
+    phones = (Word("m", 0.5, 0.7), Word("a", 0.7, 1.2), Word("b", 2.9, 3.1), Word("a", 4.5, 4.8), Word("p", 5, 5.2))
+    found = []
+    for seed in (2, 3):
+        sides = [np.where(valid, side, face(seed + k, num_frames=200)) for k, side in enumerate((pred, target))]
+        metric = ArkitFace(30.0)
+        metric.update(*sides, valid=valid, phones=phones)
+        found.append(metric.compute())
+    assert found[0] == found[1]
+    kept = valid.all(axis=1)
+    assert found[0]["mae_mouth"] == pytest.approx(group_errors(pred[kept], target[kept], "mouth")[0])
+    assert found[0]["rmse_all"] == pytest.approx(group_errors(pred[kept], target[kept])[1])
+    parts = [lvd(pred[part], target[part], 30.0) * (len(pred[part]) - 1) for part in (slice(80), slice(120, None))]
+    assert found[0]["lvd_per_s"] == pytest.approx(sum(parts) / 158)
+    column = ARKIT_51.index("jawOpen")
+    assert found[0]["jaw_open_correlation"] == pytest.approx(
+        np.corrcoef(pred[kept, column], target[kept, column])[0, 1]
+    )
+    metric = ArkitFace(30.0)
+    metric.update(pred, target, phones=phones)
+    whole = metric.compute()
+    assert whole["lip_closure_recall"] is not None
+    assert whole["mae_mouth"] != found[0]["mae_mouth"]
+
+
+def test_a_group_of_missing_channels_has_no_score():
+    valid = np.ones((120, 51), bool)
+    valid[:, [ARKIT_51.index(name) for name in (*CHANNEL_GROUPS["brow"], "jawOpen")]] = False
+    metric = ArkitFace(30.0)
+    metric.update(face(1), face(), valid=valid, phones=(Word("m", 0.5, 0.7),))
+    found = metric.compute()
+    assert (found["mae_brow"], found["jaw_open_correlation"], found["lip_closure_f1"]) == (None, None, None)
+    jaw = [ARKIT_51.index(name) for name in CHANNEL_GROUPS["jaw"] if name != "jawOpen"]
+    assert found["mae_jaw"] == pytest.approx(np.abs(face(1) - face())[:, jaw].mean())
+    with pytest.raises(InputError, match=r"valid is \(3, 51\)"):
+        metric.update(face(1), face(), valid=valid[:3])

@@ -1,5 +1,6 @@
 import json
 import math
+import re
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import torch
 
 from emage.errors import InputError
 from emage.motion.arkit import read_arkit, write_arkit_json
+from emage.motion.arkit_motion import valid_at
 from emage.motion.layout import ARKIT_51, ARKIT_52
 
 
@@ -40,7 +42,26 @@ def test_the_52nd_channel_is_kept_apart_with_a_notice(tmp_path):
     assert face.notices == ("52 facial channels: tongueOut is kept apart",)
 
 
-@pytest.mark.parametrize("spell", [str.upper, lambda n: n.replace("Left", "_L").replace("Right", "_R")])
+def short_side(name: str, left: str, right: str) -> str:
+    is_pure = name in ("jawLeft", "jawRight", "mouthLeft", "mouthRight")  # Apple keeps these
+    return name if is_pure else re.sub("Left$", left, re.sub("Right$", right, name))
+
+
+@pytest.mark.parametrize(
+    "spell",
+    [
+        str.upper,
+        lambda n: n[0].upper() + n[1:],
+        lambda n: n.replace("Left", "_L").replace("Right", "_R"),
+        lambda n: short_side(n, "_L", "_R"),
+        lambda n: short_side(n, "_l", "_r"),
+        lambda n: short_side(n, ".L", ".R"),
+        lambda n: short_side(n, "L", "R"),
+        lambda n: re.sub("([A-Z])", lambda found: "_" + found[0].lower(), n),
+        lambda n: re.sub("([A-Z])", r" \1", n).title(),
+        lambda n: "blendShapes." + n[0].upper() + n[1:],
+    ],
+)
 def test_other_recorders_spellings_are_understood(tmp_path, spell):
     names = [spell(name) for name in ARKIT_51]
     assert names != list(ARKIT_51)
@@ -56,6 +77,48 @@ def test_the_rate_comes_from_the_times(tmp_path, step_s, fps):
     rows = ramp(list(ARKIT_51), 20)
     face = read_arkit(save(tmp_path, list(ARKIT_51), rows, [5 + k * step_s for k in range(20)]))
     assert face.fps == pytest.approx(fps, rel=1e-9)
+
+
+def test_columns_that_are_no_weights_are_passed_over(tmp_path):
+    """MediaPipe writes _neutral, others the angles of head and eyes, in any range."""
+    names = ["_neutral", *ARKIT_51, "headYaw", "LeftEyePitch"]
+    rows = [[0.9, *row, -40.0, 12.5] for row in ramp(list(ARKIT_51))]
+    torch.testing.assert_close(read_arkit(save(tmp_path, names, rows)).weights, torch.tensor(ramp(list(ARKIT_51))))
+
+
+def test_missing_channels_are_0_and_not_valid_where_they_may_be_missing(tmp_path):
+    names = list(ARKIT_51[3:])
+    face = read_arkit(save(tmp_path, names, ramp(names)), partial=True)
+    assert (~face.valid).nonzero()[:, 1].unique().tolist() == [0, 1, 2]
+    assert face.weights[:, :3].eq(0).all()
+    assert face.notices == ("3 of 51 facial channels are missing and stay 0: browDownLeft, browDownRight, browInnerUp",)
+    with pytest.raises(InputError, match="1 facial channels; missing browDownLeft"):
+        read_arkit(save(tmp_path, ["_neutral"], [[0.0]] * 3), partial=True)
+
+
+def test_a_rate_in_the_file_that_the_times_contradict_is_a_notice(tmp_path):
+    path = save(tmp_path, list(ARKIT_51), ramp(list(ARKIT_51)))
+    path.write_text(json.dumps({**json.loads(path.read_text()), "fps": 30}))
+    face = read_arkit(path)
+    assert (face.fps, face.notices) == (60, ('"fps" says 30, the times say 60; the times are used',))
+
+
+def test_weights_a_little_beyond_1_are_a_notice(tmp_path):
+    face = read_arkit(save(tmp_path, list(ARKIT_51), [[1.8, *row[1:]] for row in ramp(list(ARKIT_51))]))
+    assert "weights go from 0.01 to 1.8" in face.notices[0]
+
+
+def test_frames_without_a_face_leave_a_gap(tmp_path):
+    weights = torch.rand(40, 51, generator=torch.Generator().manual_seed(0))
+    valid = torch.ones(40, dtype=torch.bool)
+    valid[[0, *range(10, 20), 39]] = False
+    write_arkit_json(tmp_path / "face.json", weights, 20, valid)
+    face = read_arkit(tmp_path / "face.json")
+    kept = [k for k in range(40) if valid[k] or k in (0, 39)]  # the ends tell start and length
+    torch.testing.assert_close(face.times_s, torch.tensor(kept, dtype=torch.float64) / 20)
+    torch.testing.assert_close(face.weights, weights[kept], atol=1e-6, rtol=0)
+    assert (face.fps, face.duration_s) == (20, 2)
+    assert valid_at(face, 20, 40).all(dim=1).nonzero().ravel().tolist() == kept
 
 
 def test_a_hole_in_the_times_is_a_notice(tmp_path):
@@ -111,6 +174,21 @@ def spoiled(value: object) -> list[list[object]]:
         (list(ARKIT_51), spoiled(math.inf), None, "frame 2: browDownLeft is inf"),
         (list(ARKIT_51), spoiled(None), None, "frame 2: browDownLeft is None"),
         (list(ARKIT_51), spoiled("0.5x"), None, "frame 2: browDownLeft is '0.5x'"),
+        (list(ARKIT_51), spoiled("0.5"), None, "frame 2: browDownLeft is '0.5'; expected a finite number"),
+        (list(ARKIT_51), spoiled(True), None, "frame 2: browDownLeft is True; expected a finite number"),
+        (list(ARKIT_51), spoiled(10**400), None, r"frame 2: browDownLeft is 10+\.\.\.; expected a finite number"),
+        (list(ARKIT_51), spoiled(1e39), None, r"frame 2: browDownLeft is 1e\+39; ARKit weights are 0 to 1"),
+        (list(ARKIT_51), spoiled(1e6), None, r"frame 2: browDownLeft is 1e\+06; ARKit weights are 0 to 1; repair"),
+        (list(ARKIT_51), spoiled(-3), None, "frame 2: browDownLeft is -3; ARKit weights are 0 to 1; repair"),
+        (list(ARKIT_51), spoiled(87.5), None, "is 87.5; .*as percent do: divide them by 100"),
+        (list(ARKIT_51), GOOD, [0, 33, 67], "times lie 33 s apart, .*milliseconds: divide them by 1000"),
+        (list(ARKIT_51), GOOD, [0, 8.3, 16.7], "times lie 8.3 s apart, .*milliseconds: divide them by 1000"),
+        (list(ARKIT_51), GOOD, [0, 1, 2], "times lie 1 s apart, .*frame numbers: divide them by the frame rate"),
+        (list(ARKIT_51), GOOD, [0, 1e-300, 2e-300], "times lie 1e-300 s apart, which is no frame rate"),
+        (list(ARKIT_51), GOOD, [0, 0.1, 1e12], r"1e\+12 s between frame 1 and the next; repair the times"),
+        (list(ARKIT_51), GOOD, [0, 0.1, "0.2"], "frame 2: time is '0.2'; expected seconds"),
+        (list(ARKIT_51), GOOD, [0, 0.1, True], "frame 2: time is True; expected seconds"),
+        (list(ARKIT_51), GOOD, [0, 0.1, 10**400], r"frame 2: time is 10+\.\.\.; expected seconds"),
         (list(ARKIT_51), spoiled([0.5]), None, r"frame 2: browDownLeft is \[0.5\]"),
         (list(ARKIT_51), GOOD, [0, 0.1, 0.1], "frame 2: time 0.1 s does not lie behind 0.1 s"),
         (list(ARKIT_51), GOOD, [0, 0.1, math.nan], "frame 2: time is nan; expected seconds"),
@@ -132,6 +210,7 @@ def test_a_fault_is_told_with_file_frame_and_channel(tmp_path, names, rows, time
         ("", "not valid json"),
         ('{"names": [], "frames": [{"wei', "not valid json: .*cut off or damaged"),
         ("\xff\xfe\x00", "not valid json"),
+        ("[" * 100_000, "nested too deep"),
         ("[]", 'no list "names"'),
         ('{"names": []}', 'no list "frames"'),
         ('{"names": [], "frames": [1, 2]}', 'frame 0: expected {"weights"'),

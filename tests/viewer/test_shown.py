@@ -1,8 +1,11 @@
 import numpy as np
 import pytest
+import torch
 from viewer.results import performance
 
-from emage.errors import InputError
+from emage.errors import InputError, collected_warnings
+from emage.motion.layout import ARKIT_51
+from emage.motion.livelink import write_livelink_csv
 from emage.viewer.body_shape import capsules
 from emage.viewer.shown import load_shown, shown_performance, sound_beside
 
@@ -33,6 +36,49 @@ def test_a_bvh_in_any_unit_and_world_is_the_same_picture(tmp_path, shown, option
     assert load_shown(tmp_path / "a.bvh").face is None
     result.save_livelink_csv(tmp_path / "a.csv")
     assert np.allclose(load_shown(tmp_path / "a.bvh").face, shown.face, atol=1e-5)
+
+
+@pytest.mark.parametrize("face_fps", [24, 30, 60, 120])
+def test_a_face_keeps_its_own_rate_beside_a_body_of_another(tmp_path, face_fps):
+    performance(60, 30.0).save_bvh(tmp_path / "a.bvh")
+    jaw = ARKIT_51.index("jawOpen")
+    weights = torch.zeros(2 * face_fps, 51)
+    weights[:, jaw] = 0.5 + 0.4 * torch.sin(torch.arange(2 * face_fps) * 3.0 / face_fps)
+    write_livelink_csv(tmp_path / "a.csv", weights, face_fps)
+    face = load_shown(tmp_path / "a.bvh").face
+    assert face.shape == (60, 51)
+    until = 60 - 30 // face_fps - 1  # after the last row it is held
+    np.testing.assert_allclose(face[:until, jaw], 0.5 + 0.4 * np.sin(np.arange(until) / 10), atol=3e-3)
+
+
+def test_a_csv_under_a_second_in_the_bodys_rate_is_as_long_as_the_body(tmp_path):
+    """As other programs, and this one until it wrote base 60, count: frame 14 of a second of 30."""
+    performance(15, 30.0).save_bvh(tmp_path / "a.bvh")
+    weights = torch.linspace(0, 1, 15)[:, None].expand(-1, 51)
+    write_livelink_csv(tmp_path / "a.csv", weights, 30)
+    lines = (tmp_path / "a.csv").read_text().splitlines()
+    rows = [f"00:00:00:{k:02d}.000" + line[15:] for k, line in enumerate(lines[1:])]
+    (tmp_path / "a.csv").write_text("\n".join([lines[0], *rows]))
+    np.testing.assert_allclose(load_shown(tmp_path / "a.bvh").face, weights.numpy(), atol=1e-5)
+
+
+def test_a_lost_face_is_held_and_told(tmp_path):
+    performance(60, 30.0).save_bvh(tmp_path / "a.bvh")
+    weights = torch.linspace(0, 0.9, 60)[:, None].expand(-1, 51)
+    write_livelink_csv(tmp_path / "a.csv", weights, 30)
+    lines = (tmp_path / "a.csv").read_text().splitlines()
+    lines[21:51] = [line[:15] + ",0" for line in lines[21:51]]
+    (tmp_path / "a.csv").write_text("\n".join(lines))
+    with collected_warnings() as odd:
+        face = load_shown(tmp_path / "a.bvh").face
+    np.testing.assert_allclose(face[19:50], np.broadcast_to(weights[19].numpy(), (31, 51)), atol=1e-5)
+    assert "30 of 60 rows hold no face, the first at 0.667 s" in odd[0]
+
+
+def test_the_emotions_of_beat_beside_a_body_are_no_face(tmp_path):
+    performance(10).save_bvh(tmp_path / "a.bvh")
+    (tmp_path / "a.csv").write_text("0.0,3.5,1,happiness\n")
+    assert load_shown(tmp_path / "a.bvh").face is None
 
 
 def test_an_npz_of_ours_is_the_same_picture(tmp_path, shown):
