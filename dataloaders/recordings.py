@@ -12,7 +12,6 @@ from typing import NamedTuple
 from emage.errors import InputError
 
 LANGUAGES = ("english", "chinese", "spanish", "japanese")
-FILE_KINDS = ("bvh", "json", "wav", "textgrid", "emotion", "semantic")
 
 _ID = re.compile(
     r"(?P<speaker>[^_]+)_(?P<name>.+?)_(?P<kind>[0-7])_(?P<take>\d+)"
@@ -44,7 +43,7 @@ class Recording:
     Attributes:
         speaker: label of the speaker; where a corpus does not tell, one label stands for all who are not known.
         take: what numbers the speaker's recordings.
-        paths: by kind, of BEAT those of FILE_KINDS; several recordings may share an archive.
+        paths: by kind, of BEAT bvh, json, wav, textgrid, emotion and semantic; several recordings may share an archive.
         subset: the split (train, val, test) of a corpus that is split on disk, else None; other names are in no split.
     """
 

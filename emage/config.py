@@ -173,11 +173,11 @@ class MetricsConfig:
 class GenerationConfig:
     """How a masked transformer decodes; other models make their motion in one pass and pass this over."""
 
-    steps: int = 8  # 1: all codes in one pass
-    temperature: float = 1.0  # 0: the most probable code
+    steps: int = 8  # 1: all codes in one pass; at most 1000
+    temperature: float = 1.0  # 0: the most probable code; at most 100, as the next two
     residual_temperature: float = 0.0  # of the levels behind the first, which hold the details; 0: their expectation
     guidance: float = 1.0  # 1: none; above, the speech counts for more
-    coherence_s: float = 0.0  # how long chance stays alike, so that nothing trembles; 0: each draw has its own
+    coherence_s: float = 0.0  # correlation time of the sampling noise; 0 or below two code steps: none
     order_noise: float = 4.0  # 0: the surest codes are fixed first; large: in random order
     window_frames: int = 0  # of the overlapping windows; 0: as in training
     context: float = 0.25  # share of a window at each end that serves as context only
@@ -208,7 +208,7 @@ class Config:
     metrics: MetricsConfig = field(default_factory=MetricsConfig)
     generation: GenerationConfig = field(default_factory=GenerationConfig)
     mixture: MixtureConfig = field(default_factory=MixtureConfig)  # of the face trunk: further corpora
-    seed: int = 0
+    seed: int = 0  # 0 to 2^63 - 1
     output_dir: str = ""
     num_processes: int = 0  # how many processes the run must have; 0: as many as the launcher starts
 

@@ -7,10 +7,15 @@ import numpy as np
 import soundfile
 
 from emage.ffmpeg import ffmpeg_command
-from emage.motion.flame_file import write_flame_npz
 
 IDS = ("id0_10_0_0", "id0_10_0_1")
 SIZE, FPS, SAMPLE_RATE = 64, 30, 16000
+
+
+def write_flame_npz(path: Path, values: np.ndarray) -> None:
+    """FLAME codes (T, 59) or (N, T, 59) as expcodes and posecodes."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    np.savez(path, expcodes=values[..., :50].astype(np.float32), posecodes=values[..., 50:].astype(np.float32))
 
 
 def write_video(path: Path, frames: np.ndarray, *, fps: float = FPS, sound: Path | None = None) -> None:

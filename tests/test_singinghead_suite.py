@@ -17,6 +17,7 @@ from singinghead_folder import (
     landmarks,
     noisy,
     smooth_frames,
+    write_flame_npz,
     write_flames,
     write_sounds,
     write_video,
@@ -29,7 +30,7 @@ from emage.errors import InputError
 from emage.metrics import singinghead as metrics
 from emage.metrics.singinghead_video import psnr, ssim
 from emage.motion.flame import load_flame
-from emage.motion.flame_file import read_flame, write_flame_npz
+from emage.motion.flame_file import read_flame
 from emage.singinghead_suite import networks, video2d
 from emage.singinghead_suite.frames import audio_track, published_frames
 from emage.singinghead_suite.scores import PUBLISHED_2D, PUBLISHED_3D

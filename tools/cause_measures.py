@@ -92,12 +92,6 @@ def extents_cm(paths_cm: np.ndarray, events_s: np.ndarray, fps: float) -> np.nda
     return np.concatenate(rows)
 
 
-def fastest_cm_s(speed_cm_s: np.ndarray, spans_s: Sequence[tuple[float, float]], fps: float) -> np.ndarray:
-    """The greatest speed of the faster hand in each stretch of time, (N,)."""
-    speed = speed_cm_s.max(axis=1)
-    return np.array([speed[_frames_between(start_s, end_s, len(speed), fps)].max() for start_s, end_s in spans_s])
-
-
 def _frames_between(start_s: float, end_s: float, num_frames: int, fps: float) -> slice:
     first = min(max(round(start_s * fps), 0), num_frames - 1)
     return slice(first, max(min(round(end_s * fps) + 1, num_frames), first + 1))

@@ -14,6 +14,7 @@ import torch
 
 from dataloaders.corpora.synthetic_curves import SmoothNoise
 from dataloaders.corpora.synthetic_flame import arkit_to_codes
+from emage.config_checks import check_seed
 from emage.errors import InputError, one_line_errors
 from emage.motion.arkit_file import ARKIT_ENDINGS
 from emage.motion.arkit_flame import KINDS
@@ -48,6 +49,7 @@ def main(argv: list[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     if arguments.out.suffix != ".safetensors":
         raise InputError(f"{arguments.out}: a map is a .safetensors file; give --out that ending")
+    check_seed("--seed", arguments.seed)
     if (arguments.synthetic is None) == (arguments.arkit is None or arguments.flame is None):
         raise InputError("fit_face_map: give both --arkit DIR and --flame DIR, or --synthetic N")
     if arguments.synthetic is None:

@@ -76,11 +76,6 @@ def write_script(rng: np.random.Generator, num_sentences: int) -> list[ScriptWor
     return words
 
 
-def swap_homophones(script: list[ScriptWord]) -> list[ScriptWord]:
-    """The script of the same sound in which every keyword has become its twin, and every twin its keyword."""
-    return [_slot_word(word.keyword, is_keyword=not word.is_keyword) if word.keyword else word for word in script]
-
-
 def script_text(script: list[ScriptWord]) -> str:
     """The text to be spoken; word i begins where `word_positions` says."""
     return " ".join(word.text for word in script)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from emage.config_checks import check_seed
 from emage.errors import InputError
 from emage.evaluation.controls import Controls
 from emage.evaluation.joint_motion import JointMotion
@@ -45,6 +46,9 @@ class Options:
     intervals: bool = True
     controls: bool = True
     progress: bool = True
+
+    def __post_init__(self) -> None:
+        check_seed("seed", self.seed)
 
 
 @dataclass

@@ -16,18 +16,13 @@ from scipy.signal import argrelextrema
 
 from emage.errors import InputError
 from emage.metrics.beat_onsets import as_waveform
-from emage.motion.skeleton import canonical_name
+from emage.motion.skeleton import SMPLX_JOINTS, canonical_name
 
 SIGMA_S = 0.3  # of both
 BEAT_LAYOUT, BEAT_JOINT, BEAT_ORDER = "beat_141", "RightHandRing2", 2
 EMAGE_ORDER, EMAGE_HOP_SAMPLES, EMAGE_MIN_SPEED = 7, 512, 0.3
-# The first 22 joints of SMPL-X, in its order; those that the 2024 code listens to, by name.
-SMPLX_BODY = tuple(
-    """
-    pelvis left_hip right_hip spine1 left_knee right_knee spine2 left_ankle right_ankle spine3 left_foot right_foot neck
-    left_collar right_collar head left_shoulder right_shoulder left_elbow right_elbow left_wrist right_wrist
-    """.split()
-)
+SMPLX_BODY = SMPLX_JOINTS[:22]  # without jaw, eyes and fingers
+# Those that the 2024 code listens to, by name.
 EMAGE_JOINTS = (
     *("spine1", "spine2", "spine3", "neck", "head"),
     *(f"{side}_{name}" for name in ("collar", "shoulder", "elbow", "wrist") for side in ("left", "right")),

@@ -17,7 +17,6 @@ from emage.metrics.recording_sums import RecordingSums, check_finite, ratio
 
 VARIANTS = ("corrected", "genea")
 GENEA_MAX_SPEED = 49.0  # cm/s; faster ones are dropped
-GENEA_SKIPPED_JOINTS = 8  # that the published histogram leaves out ("hips which are fixed"), first in the file
 MAX_SPEED_CM_S = 400.0  # of the corrected histogram; its last bin holds all that is faster
 BIN_WIDTH_CM_S = 1.0
 CCA_COMPONENTS = 10  # principal components of each side that the corrected CCA may combine

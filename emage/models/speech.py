@@ -6,12 +6,17 @@ with any subset of them, and the difference that an input makes can be amplified
 Shapes: B batch, T frames, S samples, N steps (T / downsample, rounded up), C channels.
 """
 
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from emage.config import MaskedTransformerConfig
-from emage.errors import InputError
+from emage.errors import InputError, warn_input
 from emage.models.encoders import (
     MEL_BANDS,
     MEL_STEPS_PER_FRAME,
@@ -23,7 +28,8 @@ from emage.models.layers import sample_at
 
 INPUTS = ("audio", "words", "speaker", "emotion")
 CONV_KERNEL = 5
-PRETRAINED_SAMPLE_RATE = 16000  # of wav2vec2 and HuBERT
+PRETRAINED_SAMPLE_RATE = 16000  # of wav2vec2 and HuBERT, where their folder does not say
+VARIANCE_FLOOR = 1e-7  # of Wav2Vec2FeatureExtractor
 
 
 class ConvLayer(nn.Module):
@@ -76,15 +82,59 @@ class _PublishedEncoder(nn.Module):
         return self.project(features)
 
 
+@dataclass(frozen=True)
+class FeatureClock:
+    """When the features of a stack of convolutions without padding are: feature n is at sample centre + n * stride.
+
+    Attributes:
+        stride: samples from one feature to the next.
+        field: samples that one feature sees (the receptive field).
+    """
+
+    stride: int
+    field: int
+
+    @classmethod
+    def of(cls, kernels: Sequence[int], strides: Sequence[int]) -> "FeatureClock":
+        """The clock of convolutions, first to last."""
+        stride, field = 1, 1
+        for kernel, step in zip(kernels, strides, strict=True):
+            field += (kernel - 1) * stride
+            stride *= step
+        return cls(stride, field)
+
+    @property
+    def centre(self) -> float:
+        """The sample in the middle of what the first feature sees."""
+        return (self.field - 1) / 2
+
+    def num_features(self, num_samples: int) -> int:
+        """Features of so many samples."""
+        return max(0, (num_samples - self.field) // self.stride + 1)
+
+    def positions(self, num_frames: int, *, fps: float, sample_rate: int) -> Tensor:
+        """Where the frames, at k / fps seconds, lie among the features: (T,) float64."""
+        samples = torch.arange(num_frames, dtype=torch.float64) * (sample_rate / fps)
+        return (samples - self.centre) / self.stride
+
+
 class PretrainedEncoder(nn.Module):
     """Features of a wav2vec2 or HuBERT model that lies in a folder of the user's; it is not trained, and not saved.
+
+    The sound is prepared as the folder's preprocessor_config.json says: brought to zero mean and unit variance if
+    `do_normalize`, and refused at another rate than `sampling_rate`. The times of the features follow from the model's
+    `conv_kernel` and `conv_stride`; with the published values they are 320 samples apart, the first at sample 199.5.
+
+    Limitations: mean and variance are those of the window that the model gets, in training as in generation, not those of
+    the whole recording, which a training window does not know.
 
     Args:
         folder: as `transformers` saves models.
         dim: features per frame.
 
     Raises:
-        InputError: the package transformers is missing, or the folder holds no such model.
+        InputError: the package transformers is missing, the folder holds no such model, or its preprocessor_config.json
+            cannot be used.
     """
 
     def __init__(self, folder: str, dim: int) -> None:
@@ -98,21 +148,78 @@ class PretrainedEncoder(nn.Module):
         except (OSError, ValueError) as error:
             reason = str(error).splitlines()[0]
             raise InputError(f"model.audio_model: {folder} holds no speech model: {reason}") from error
+        config = network.config
+        lacking = [key for key in ("conv_kernel", "conv_stride", "hidden_size") if not hasattr(config, key)]
+        if lacking or getattr(config, "add_adapter", False):
+            reason = "add_adapter is on" if not lacking else f"its config has no {', '.join(lacking)}"
+            raise InputError(f"model.audio_model: {folder} is no wav2vec2 or HuBERT model as published: {reason}")
+        self.folder = folder
+        self.clock = FeatureClock.of(config.conv_kernel, config.conv_stride)
+        self.sample_rate, self.normalises = _preprocessing(Path(folder))
         self._network = [network.requires_grad_(False)]  # in a list: no part of the state that is trained and saved
-        self.project = nn.Linear(network.config.hidden_size, dim)
+        self.project = nn.Linear(config.hidden_size, dim)
 
     def forward(self, waveform: Tensor, num_frames: int, *, fps: float, sample_rate: int) -> Tensor:
         """(B, S) -> (B, T, dim)."""
-        if sample_rate != PRETRAINED_SAMPLE_RATE:
-            raise InputError(f"data.sample_rate: got {sample_rate}; a pretrained speech model hears 16000 Hz")
+        if sample_rate != self.sample_rate:
+            raise InputError(
+                f"data.sample_rate: got {sample_rate}; the speech model {self.folder} takes {self.sample_rate} Hz"
+            )
         network = self._network[0] = self._network[0].to(waveform.device)
+        waveform = F.pad(waveform.float(), (0, max(0, self.clock.field - waveform.shape[1])))
         with torch.no_grad():
-            spread = (waveform - waveform.mean(1, keepdim=True)) / (waveform.std(1, keepdim=True) + 1e-5)
-            features = network(spread).last_hidden_state  # (B, n, hidden)
-        # One feature stands for the samples between two convolution strides; it lies in their middle.
-        samples_per_feature = waveform.shape[1] / features.shape[1]
-        positions = torch.arange(num_frames, dtype=torch.float64) * (sample_rate / fps) / samples_per_feature - 0.5
+            if self.normalises:
+                waveform = _standardised(waveform)
+            features = network(waveform).last_hidden_state  # (B, n, hidden)
+        expected = self.clock.num_features(waveform.shape[1])
+        if features.shape[1] != expected:
+            raise InputError(
+                f"model.audio_model: {self.folder} makes {features.shape[1]} features of {waveform.shape[1]} samples;"
+                f" its conv_kernel and conv_stride say {expected}, so their times are unknown"
+            )
+        positions = self.clock.positions(num_frames, fps=fps, sample_rate=sample_rate)
         return self.project(sample_at(features, positions))
+
+
+def _standardised(waveform: Tensor) -> Tensor:
+    """Zero mean and unit variance of each row, (B, S), as Wav2Vec2FeatureExtractor of transformers has it."""
+    variance = waveform.var(dim=1, correction=0, keepdim=True)
+    return (waveform - waveform.mean(dim=1, keepdim=True)) / (variance + VARIANCE_FLOOR).sqrt()
+
+
+def _preprocessing(folder: Path) -> tuple[int, bool]:
+    """Sample rate in Hz that a speech model takes, and whether its sound is brought to zero mean and unit variance.
+
+    transformers writes them to preprocessor_config.json, or with a tokenizer to processor_config.json; what these leave
+    out has the defaults of its Wav2Vec2FeatureExtractor.
+
+    Raises:
+        InputError: a file that is no json object, or values of another type.
+    """
+    for name, key in (("preprocessor_config.json", None), ("processor_config.json", "feature_extractor")):
+        path = folder / name
+        if not path.is_file():
+            continue
+        try:
+            values = json.loads(path.read_text(encoding="utf-8"))
+            values = values if key is None else values.get(key)
+        except (ValueError, AttributeError, RecursionError) as error:
+            raise InputError(f"{path}: not a json object: {error}; copy it again from the published model") from error
+        if values is None:
+            continue
+        sample_rate = values.get("sampling_rate", PRETRAINED_SAMPLE_RATE) if isinstance(values, dict) else None
+        normalises = values.get("do_normalize", True) if isinstance(values, dict) else None
+        if type(sample_rate) is not int or type(normalises) is not bool:
+            raise InputError(
+                f"{path}: expected sampling_rate as a whole number and do_normalize as true or false; copy it again from"
+                " the published model"
+            )
+        return sample_rate, normalises
+    warn_input(
+        f"model.audio_model: {folder} has no preprocessor_config.json; {PRETRAINED_SAMPLE_RATE} Hz and do_normalize=true"
+        " are assumed"
+    )
+    return PRETRAINED_SAMPLE_RATE, True
 
 
 class WordEncoder(nn.Module):

@@ -123,14 +123,6 @@ class BvhMotion:
         """Position of each joint in the world, (T, J, 3), centimetres."""
         return torch.cat([position for position, _ in self._global()])
 
-    def end_site_positions(self) -> Tensor:
-        """Position of each End Site in the world, (T, E, 3), centimetres, in the order of `end_sites`."""
-        holders = [joint for joint, _ in self.end_sites]
-        offsets = [offset.to(self.values) for _, offset in self.end_sites]
-        offset = torch.stack(offsets)[..., None] if offsets else self.values.new_zeros(0, 3, 1)  # (E, 3, 1)
-        sites = [place[:, holders] + (matrix[:, holders] @ offset).squeeze(-1) for place, matrix in self._global()]
-        return torch.cat(sites)
-
     def blocks(self, num_frames: int = CHUNK_FRAMES) -> "Iterator[BvhMotion]":
         """The file cut into stretches, so that hours need no more memory at once than minutes; at least one."""
         for start in range(0, max(self.num_frames, 1), num_frames):

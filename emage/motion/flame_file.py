@@ -18,7 +18,6 @@ import numpy as np
 
 from emage.errors import InputError
 from emage.motion.array_pickle import parse_array_pickle, read_array_pickle
-from emage.motion.atomic import write_npz_atomic
 from emage.motion.layout import get_layout
 
 _LAYOUT = get_layout("flame_59")
@@ -127,25 +126,6 @@ def flame_from_mapping(node: Any, source: str | Path, *, keys: tuple[str, ...] |
     shape_key = next((key for key in _SHAPE_KEYS if key in node), None)
     shape_code = None if shape_key is None else _numbers(node[shape_key], shape_key, source).reshape(-1)
     return FlameMotion(np.concatenate([expression, pose], axis=-1), shape_code, tuple(notices))
-
-
-def write_flame_npz(path: str | Path, values: np.ndarray) -> None:
-    """Writes FLAME codes as npz with `expcodes` and `posecodes`, float32; the file is there whole or not at all.
-
-    Args:
-        path: the file.
-        values: (T, 59) or (N, T, 59).
-
-    Raises:
-        InputError: values that are not finite.
-        ValueError: another shape.
-    """
-    path, values = Path(path), np.asarray(values, dtype=np.float32)
-    if values.ndim not in (2, 3) or values.shape[-1] != FLAME_59_DIM:
-        raise ValueError(f"FLAME codes must be (frames, 59) or (samples, frames, 59): got {values.shape}")
-    _check_finite(values, "values", path)
-    head = flame_columns("global", "jaw")
-    write_npz_atomic(path, expcodes=values[..., flame_columns("expression")], posecodes=values[..., head])
 
 
 def _part(

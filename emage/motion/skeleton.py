@@ -66,21 +66,6 @@ BEAT_141_JOINTS: tuple[str, ...] = (
     *(name for side in ("Right", "Left") for name in _arm(side) if name not in _FINGER_TIPS),
 )
 
-# The 55 joints of SMPL-X in its own order (smplx, joint_names.py), as BEAT2's `poses` hold them.
-SMPLX_JOINTS: tuple[str, ...] = (
-    *("pelvis", "left_hip", "right_hip", "spine1", "left_knee", "right_knee", "spine2", "left_ankle", "right_ankle"),
-    *("spine3", "left_foot", "right_foot", "neck", "left_collar", "right_collar", "head", "left_shoulder"),
-    *("right_shoulder", "left_elbow", "right_elbow", "left_wrist", "right_wrist", "jaw"),
-    *("left_eye_smplhf", "right_eye_smplhf"),
-    *(
-        f"{side}_{finger}{number}"
-        for side in ("left", "right")
-        for finger in ("index", "middle", "pinky", "ring", "thumb")
-        for number in (1, 2, 3)
-    ),
-)
-
-
 # SMPL-X's 55 joints in its order (`smplx.joint_names`), and the parent of each; its bone lengths belong to the licensed
 # model, so those of `smplx_skeleton` are our own, in round centimetres, for a person of 1.7 m in T-pose.
 _SMPLX_TREE: tuple[tuple[str, str, tuple[float, float, float]], ...] = (
@@ -126,7 +111,7 @@ _SMPLX_TREE: tuple[tuple[str, str, tuple[float, float, float]], ...] = (
         for number in (1, 2, 3)
     ),
 )
-SMPLX_JOINTS: tuple[str, ...] = tuple(name for name, _, _ in _SMPLX_TREE)
+SMPLX_JOINTS: tuple[str, ...] = tuple(name for name, _, _ in _SMPLX_TREE)  # as BEAT2's `poses` hold them
 
 METRES_BELOW_CM, MILLIMETRES_ABOVE_CM = 8.0, 900.0  # extent of a resting skeleton as if its unit were the centimetre
 

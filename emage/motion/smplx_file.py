@@ -72,33 +72,3 @@ def write_smplx_npz(path: str | Path, motion: SmplxMotion) -> None:
         gender=np.array(motion.gender),
         mocap_frame_rate=np.array(int(motion.fps), dtype=np.int32) if whole else np.array(float(motion.fps)),
     )
-
-
-def read_smplx_npz(path: str | Path) -> SmplxMotion:
-    """Reads a file of BEAT2 or of `write_smplx_npz`; nothing pickled is read.
-
-    Raises:
-        InputError: no such file, no npz, or a key that is missing or of another shape.
-    """
-    try:
-        with np.load(path, allow_pickle=False) as node:
-            values = {name: node[name] for name in (*_WIDTHS, "betas", "mocap_frame_rate", "gender") if name in node}
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: no such file") from error
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: no npz of plain arrays: {error}; export or copy it again") from error
-    for name, width in _WIDTHS.items():
-        if name not in values:
-            raise InputError(f"{path}: it lacks {name!r}; an SMPL-X file of BEAT2 holds {', '.join(_WIDTHS)}")
-        if values[name].ndim != 2 or values[name].shape != (len(values["poses"]), width):
-            raise InputError(f"{path}: {name} has shape {values[name].shape}; expected (frames, {width})")
-    if "mocap_frame_rate" not in values:
-        raise InputError(f"{path}: it lacks 'mocap_frame_rate', the frames per second")
-    return SmplxMotion(
-        poses=values["poses"],
-        expressions=values["expressions"],
-        trans_m=values["trans"],
-        betas=values.get("betas", np.zeros(NUM_BETAS, np.float32)),
-        fps=float(values["mocap_frame_rate"]),
-        gender=str(values.get("gender", GENDER)),
-    )

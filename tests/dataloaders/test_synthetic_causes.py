@@ -7,6 +7,7 @@ import time
 
 import numpy as np
 import pytest
+from homophones import swap_homophones
 
 from dataloaders.corpora.synthetic import MadeRecording, make_recording, make_script
 from dataloaders.corpora.synthetic_causes import CauseEvent
@@ -31,7 +32,6 @@ from dataloaders.corpora.synthetic_text import (
     PLAIN_SENTENCES,
     SLOT_SENTENCES,
     ScriptWord,
-    swap_homophones,
 )
 from dataloaders.labels import EMOTIONS, read_emotion_csv, read_semantic_txt
 from emage.motion.layout import ARKIT_51

@@ -1,3 +1,4 @@
+import json
 import sys
 from types import SimpleNamespace
 
@@ -6,8 +7,8 @@ import torch
 from torch import nn
 
 from emage.config import MaskedTransformerConfig
-from emage.errors import InputError
-from emage.models.speech import MelOnsetEncoder, PretrainedEncoder, SpeechEncoder, frames_to_steps
+from emage.errors import InputError, collected_warnings
+from emage.models.speech import FeatureClock, MelOnsetEncoder, PretrainedEncoder, SpeechEncoder, frames_to_steps
 
 RATE, FPS = 16000, 15.0
 SMALL = {
@@ -62,27 +63,138 @@ def test_unknown_words_are_not_one_vector():
     assert len({tuple(row.tolist()) for row in rows}) == 4
 
 
-def test_a_local_speech_model_is_used_but_neither_trained_nor_saved(monkeypatch, tmp_path):
-    class Network(nn.Module):
-        config = SimpleNamespace(hidden_size=3)
+KERNELS, STRIDES = (10, 3, 3, 3, 3, 2, 2), (5, 2, 2, 2, 2, 2, 2)  # of wav2vec2 and HuBERT
 
-        def __init__(self) -> None:
-            super().__init__()
-            self.weight = nn.Parameter(torch.ones(1))
 
-        def forward(self, waveform):
-            frames = waveform.unfold(1, 320, 320).mean(dim=-1, keepdim=True)
-            return SimpleNamespace(last_hidden_state=(self.weight * frames).expand(-1, -1, 3))
+class Convolutions(nn.Module):
+    """A speech model that averages over each layer's kernel; it notes what it hears."""
 
-    loader = SimpleNamespace(from_pretrained=lambda folder, **options: Network())
+    def __init__(self, kernels=KERNELS, strides=STRIDES, **config) -> None:
+        super().__init__()
+        self.config = SimpleNamespace(hidden_size=3, conv_kernel=list(kernels), conv_stride=list(strides), **config)
+        self.weight = nn.Parameter(torch.ones(1))
+        self.heard: torch.Tensor | None = None
+
+    def forward(self, waveform):
+        self.heard = features = waveform
+        for kernel, stride in zip(self.config.conv_kernel, self.config.conv_stride, strict=True):
+            features = features.unfold(1, kernel, stride).mean(dim=-1)
+        return SimpleNamespace(last_hidden_state=(self.weight * features)[..., None].expand(-1, -1, 3))
+
+
+def pretrained(monkeypatch, folder, network, **preprocessing) -> PretrainedEncoder:
+    """An encoder around `network`, whose folder says how the sound is prepared."""
+    loader = SimpleNamespace(from_pretrained=lambda folder, **options: network)
     monkeypatch.setitem(sys.modules, "transformers", SimpleNamespace(AutoModel=loader))
-    encoder = PretrainedEncoder(str(tmp_path), 5)
+    (folder / "preprocessor_config.json").write_text(json.dumps(preprocessing))
+    return PretrainedEncoder(str(folder), 5)
+
+
+def test_a_local_speech_model_is_used_but_neither_trained_nor_saved(monkeypatch, tmp_path):
+    encoder = pretrained(monkeypatch, tmp_path, Convolutions())
     found = encoder(torch.randn(2, 16000), 15, fps=FPS, sample_rate=RATE)
     assert found.shape == (2, 15, 5)
     assert set(encoder.state_dict()) == {"project.weight", "project.bias"}
     assert [name for name, p in encoder.named_parameters() if p.requires_grad] == ["project.weight", "project.bias"]
-    with pytest.raises(InputError, match="data.sample_rate: got 22050"):
+    for num_samples in (1, 399, 400, 1067):  # fewer than one feature sees
+        assert encoder(torch.randn(1, num_samples), 1, fps=FPS, sample_rate=RATE).isfinite().all()
+
+
+@pytest.mark.parametrize(
+    "kernels, strides, stride, field", [(KERNELS, STRIDES, 320, 400), ((4,), (4,), 4, 4), ((3, 2), (2, 3), 6, 5)]
+)
+def test_feature_times_follow_from_kernels_and_strides(kernels, strides, stride, field):
+    clock = FeatureClock.of(kernels, strides)
+    assert (clock.stride, clock.field, clock.centre) == (stride, field, (field - 1) / 2)
+    for num_samples in (field - 1, field, field + stride - 1, field + stride, 16000, 16001):
+        made = (
+            Convolutions(kernels, strides)(torch.zeros(1, num_samples)).last_hidden_state
+            if num_samples >= field
+            else []
+        )
+        assert clock.num_features(num_samples) == (made.shape[1] if len(made) else 0)
+    positions = clock.positions(3, fps=10.0, sample_rate=16000)
+    torch.testing.assert_close(
+        positions * stride + clock.centre, torch.tensor([0.0, 1600.0, 3200.0], dtype=torch.float64)
+    )
+
+
+@pytest.mark.parametrize("seconds", [1.0, 4.3, 30.0, 30.017])
+@pytest.mark.parametrize("fps", [15.0, 29.97])
+def test_a_ramp_is_read_at_the_frame_times_whatever_the_length(monkeypatch, tmp_path, seconds, fps):
+    """Averages of a ramp are its values at the centres: interpolation in time gives the ramp back."""
+    encoder = pretrained(monkeypatch, tmp_path, Convolutions(), do_normalize=False)
+    nn.init.constant_(encoder.project.weight, 1 / 3), nn.init.zeros_(encoder.project.bias)
+    num_samples, num_frames = round(seconds * RATE), round(seconds * fps)
+    ramp_s = torch.arange(num_samples)[None] / RATE
+    found = encoder(ramp_s, num_frames, fps=fps, sample_rate=RATE)[0, :, 0]
+    clock = encoder.clock
+    last = clock.centre + (clock.num_features(num_samples) - 1) * clock.stride
+    expected_s = (torch.arange(num_frames) / fps).clamp(clock.centre / RATE, last / RATE)
+    torch.testing.assert_close(found, expected_s, atol=1e-4, rtol=0)  # a hundredth of a feature is 2e-4 s
+
+
+@pytest.mark.parametrize(
+    "preprocessing, normalises", [({}, True), ({"do_normalize": True}, True), ({"do_normalize": False}, False)]
+)
+def test_the_sound_is_normalised_if_the_model_says_so(monkeypatch, tmp_path, preprocessing, normalises):
+    network = Convolutions()
+    encoder = pretrained(monkeypatch, tmp_path, network, **preprocessing)
+    waveform = torch.randn(2, 16000) * torch.tensor([[0.01], [0.3]]) + 0.05
+    encoder(waveform, 15, fps=FPS, sample_rate=RATE)
+    if normalises:
+        torch.testing.assert_close(network.heard.mean(dim=1), torch.zeros(2), atol=1e-5, rtol=0)
+        torch.testing.assert_close(network.heard.square().mean(dim=1), torch.ones(2), atol=2e-3, rtol=0)
+    else:
+        assert torch.equal(network.heard, waveform)
+    encoder(torch.zeros(1, 16000), 15, fps=FPS, sample_rate=RATE)
+    assert network.heard.eq(0).all()  # silence stays silence
+
+
+@pytest.mark.parametrize(
+    "says, rate", [({}, 16000), ({"sampling_rate": 16000}, 16000), ({"sampling_rate": 24000}, 24000)]
+)
+def test_sound_of_another_rate_than_the_models_is_refused(monkeypatch, tmp_path, says, rate):
+    encoder = pretrained(monkeypatch, tmp_path, Convolutions(), **says)
+    assert encoder(torch.randn(1, rate), 15, fps=FPS, sample_rate=rate).shape == (1, 15, 5)
+    with pytest.raises(InputError, match=f"data.sample_rate: got 22050; the speech model .* takes {rate} Hz"):
         encoder(torch.randn(1, 22050), 15, fps=FPS, sample_rate=22050)
+
+
+def test_the_preparation_may_lie_in_the_processors_file_or_nowhere(monkeypatch, tmp_path):
+    pretrained(monkeypatch, tmp_path, Convolutions())
+    (tmp_path / "preprocessor_config.json").unlink()
+    with collected_warnings() as messages:
+        encoder = PretrainedEncoder(str(tmp_path), 5)
+    assert (encoder.sample_rate, encoder.normalises) == (16000, True)
+    assert len(messages) == 1
+    assert "has no preprocessor_config.json; 16000 Hz and do_normalize=true are assumed" in messages[0]
+    extractor = {"feature_extractor": {"do_normalize": False, "sampling_rate": 8000}}
+    (tmp_path / "processor_config.json").write_text(json.dumps(extractor))
+    encoder = PretrainedEncoder(str(tmp_path), 5)
+    assert (encoder.sample_rate, encoder.normalises) == (8000, False)
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{", '{"sampling_rate": "16000"}', '{"do_normalize": 1}', "[" * 100_000])
+def test_a_broken_preparation_is_refused(monkeypatch, tmp_path, content):
+    pretrained(monkeypatch, tmp_path, Convolutions())
+    (tmp_path / "preprocessor_config.json").write_text(content)
+    with pytest.raises(InputError, match="preprocessor_config.json: .*copy it again"):
+        PretrainedEncoder(str(tmp_path), 5)
+
+
+def test_a_model_whose_feature_times_are_unknown_is_refused(monkeypatch, tmp_path):
+    other = nn.Linear(1, 1)
+    other.config = SimpleNamespace(hidden_size=3)
+    with pytest.raises(InputError, match="its config has no conv_kernel, conv_stride"):
+        pretrained(monkeypatch, tmp_path, other)
+    with pytest.raises(InputError, match="add_adapter is on"):
+        pretrained(monkeypatch, tmp_path, Convolutions(add_adapter=True))
+    network = Convolutions()
+    encoder = pretrained(monkeypatch, tmp_path, network)
+    network.config.conv_stride = [10, *STRIDES[1:]]
+    with pytest.raises(InputError, match="makes 24 features of 16000 samples; its conv_kernel and conv_stride say 49"):
+        encoder(torch.randn(1, 16000), 15, fps=FPS, sample_rate=RATE)
 
 
 def test_a_speech_model_that_is_not_there_is_an_input_error(monkeypatch):

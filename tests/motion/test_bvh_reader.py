@@ -185,4 +185,4 @@ def test_a_file_whose_joints_have_no_channels_rests_in_its_offsets(tmp_path):
     )
     motion = read_bvh(save(tmp_path, text))
     assert motion.positions().tolist() == [[[1, 2, 3], [2, 3, 4]]] * 3
-    assert motion.end_site_positions().shape == (3, 0, 3)
+    assert motion.end_sites == ()

@@ -9,7 +9,7 @@ from emage.errors import InputError
 from emage.motion import rotation
 from emage.motion.layout import ARKIT_51
 from emage.motion.skeleton import SMPLX_JOINTS, forward_kinematics
-from emage.motion.smplx_file import SmplxMotion, read_smplx_npz, write_smplx_npz
+from emage.motion.smplx_file import SmplxMotion, write_smplx_npz
 from emage.motion.smplx_pose import JAW_OPEN_RAD, SMPLX_FROM_BEAT, smplx_body, smplx_face
 
 # Parents of SMPL-X's 55 joints (smplx, kintree_table), written out here as an oracle of the names' order.
@@ -87,14 +87,19 @@ def smplx_motion(num_frames: int = 5, fps: float = 30) -> SmplxMotion:
     )
 
 
-def test_a_file_reads_back(tmp_path):
+def test_a_file_holds_the_numbers(tmp_path):
     for fps in (30, 29.97):
         motion = smplx_motion(fps=fps)
         write_smplx_npz(tmp_path / "a.npz", motion)
-        back = read_smplx_npz(tmp_path / "a.npz")
-        for name in ("poses", "expressions", "trans_m", "betas"):
-            assert np.array_equal(getattr(back, name), getattr(motion, name))
-        assert (back.fps, back.gender) == (fps, "neutral")
+        with np.load(tmp_path / "a.npz") as back:
+            for name, values in (
+                ("poses", motion.poses),
+                ("expressions", motion.expressions),
+                ("trans", motion.trans_m),
+            ):
+                assert np.array_equal(back[name], values)
+            assert not back["betas"].any()
+            assert (float(back["mocap_frame_rate"]), str(back["gender"])) == (fps, "neutral")
 
 
 def test_a_file_holds_what_a_file_of_the_release_holds(beat_sample, tmp_path):
@@ -105,7 +110,6 @@ def test_a_file_holds_what_a_file_of_the_release_holds(beat_sample, tmp_path):
         for name in theirs.files:
             assert (ours[name].dtype, ours[name].shape[1:]) == (theirs[name].dtype, theirs[name].shape[1:])
         assert (str(ours["model"]), int(ours["mocap_frame_rate"])) == (str(theirs["model"]), 30)
-    assert read_smplx_npz(released).num_frames == 1906
 
 
 def test_faults_are_told_in_one_line(tmp_path):
@@ -114,12 +118,3 @@ def test_faults_are_told_in_one_line(tmp_path):
     with pytest.raises(InputError, match="frame 3 of poses holds NaN"):
         write_smplx_npz(tmp_path / "a.npz", motion)
     assert list(tmp_path.iterdir()) == []
-    np.savez(tmp_path / "b.npz", poses=np.zeros((4, 165)))
-    with pytest.raises(InputError, match="lacks 'expressions'"):
-        read_smplx_npz(tmp_path / "b.npz")
-    np.savez(tmp_path / "c.npz", poses=np.zeros((4, 330)), expressions=np.zeros((4, 100)), trans=np.zeros((4, 3)))
-    with pytest.raises(InputError, match=r"poses has shape \(4, 330\)"):
-        read_smplx_npz(tmp_path / "c.npz")
-    (tmp_path / "d.npz").write_bytes(b"not a zip")
-    with pytest.raises(InputError, match="no npz of plain arrays"):
-        read_smplx_npz(tmp_path / "d.npz")

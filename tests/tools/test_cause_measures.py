@@ -6,7 +6,6 @@ from cause_measures import (
     NearestPose,
     chance_met,
     extents_cm,
-    fastest_cm_s,
     hand_paths_cm,
     hand_speed_cm_s,
     mirrored,
@@ -93,12 +92,6 @@ def test_extents_are_how_far_each_hand_travels_at_an_event():
     assert extents_cm(paths, np.array([99.0]), FPS)[0] == pytest.approx(
         [0, 0], abs=1e-9
     )  # behind the end: its last frame
-
-
-def test_the_fastest_of_a_stretch():
-    speed = np.zeros((30, 2))
-    speed[10, 0], speed[20, 1] = 5.0, 7.0
-    assert fastest_cm_s(speed, [(0.6, 0.7), (1.2, 1.4), (0, 0.2), (0, 2)], FPS).tolist() == [5, 7, 0, 7]
 
 
 def test_the_nearest_pose_counts_each_feature_in_its_own_spread():

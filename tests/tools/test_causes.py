@@ -11,13 +11,14 @@ import pytest
 import torch
 from cause_recordings import CauseRecording, moves_of, other_keyword, read_recordings
 from cause_rows import CauseRows
+from homophones import swap_homophones
 from tiny_bundles import camn_bundle, masked_bundle
 
 from dataloaders.cache import build_cache
 from dataloaders.corpora.synthetic import make_recording, make_script, write_recording
 from dataloaders.corpora.synthetic_causes import read_causes, write_causes
 from dataloaders.corpora.synthetic_plan import RecordingPlan
-from dataloaders.corpora.synthetic_text import KEYWORDS, swap_homophones
+from dataloaders.corpora.synthetic_text import KEYWORDS
 from dataloaders.corpus import Corpus
 from emage.config import DataConfig, GenerationConfig, load_config
 from emage.errors import InputError
