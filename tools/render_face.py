@@ -143,7 +143,7 @@ def face_drawer(
         vertices = flame.vertices(codes.float(), layout=layout).numpy()  # (T, V, 3)
         if face.head is not None:
             vertices = turned(vertices, face.head, flame.template.numpy())
-        masks = read_flame_masks(model) or {}
+        masks = read_flame_masks(model, flame.num_vertices) or {}
         eyeballs = [masks[name] for name in ("left_eyeball", "right_eyeball") if name in masks]
         triangles = flame.faces.numpy()
         colours = mesh_colours(flame.template.numpy(), triangles, eyeballs)

@@ -6,12 +6,14 @@ Shapes: J joints.
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 
 from emage.errors import InputError
 from emage.evaluation.fgd_network import FGDNetwork
 from emage.evaluation.folders import Seed
+from emage.evaluation.rejects import check_body, check_fps, reason_of
 from emage.evaluation.store import REFERENCE
 from emage.evaluation.take import scored_parents
 from emage.motion.bvh import FPS_TOLERANCE, BvhMotion, read_bvh
@@ -82,19 +84,9 @@ class BodyFiles:
             return
         path = seed.bodies[key]
         try:
-            header = parse_header(read_lines(path), path)
-            raw = Skeleton(
-                tuple(header.names), tuple(header.parents), torch.tensor(header.offsets, dtype=torch.float64)
-            )
-        except InputError as error:
-            self.not_scored.append({"id": key, "metric": "body", "reason": str(error)})
-            return
-        scale, unit = file_scale(raw)
-        fps, whole = 1 / header.frame_time_s, round(1 / header.frame_time_s)
-        fps = float(whole) if whole and abs(fps / whole - 1) < FPS_TOLERANCE else fps
-        places = {joint: place for place, joint in beat_names(header.names).items()}
-        skeleton = Skeleton(raw.names, raw.parents, raw.offsets_cm * scale)
-        self._headers[key, name] = BodyHeader(places, skeleton, fps, scale, unit, raw.num_joints)
+            self._headers[key, name] = _header_of(path)
+        except Exception as error:  # of any kind: it concerns this file alone
+            self.not_scored.append({"id": key, "metric": "body", "reason": reason_of(error, path)})
 
     def read(self, key: str, name: str, not_scored: list[dict[str, str]]) -> BvhMotion | None:
         """A file in centimetres; None where there is none or it cannot be read, which is listed."""
@@ -104,10 +96,9 @@ class BodyFiles:
         path = self._sides[name].bodies[key]
         try:
             motion = read_bvh(path, scale_to_cm=header.scale)
-            if not motion.num_frames:
-                raise InputError(f"{path}: no frames")
-        except InputError as error:
-            not_scored.append({"id": key, "metric": "body", "reason": str(error)})
+            check_body(motion, path)
+        except Exception as error:  # of any kind: it concerns this file alone
+            not_scored.append({"id": key, "metric": "body", "reason": reason_of(error, path)})
             return None
         return motion
 
@@ -179,6 +170,29 @@ class BodyFiles:
             if missing:
                 return f"{self._sides[name].bodies[key]} lacks {_some(missing)}, which the network needs"
         return ""
+
+
+def _header_of(path: Path) -> BodyHeader:
+    """Reads the head of a file.
+
+    Raises:
+        InputError: it is damaged, its rate is none, or too few of its joints have a known name.
+    """
+    header = parse_header(read_lines(path), path)
+    raw = Skeleton(tuple(header.names), tuple(header.parents), torch.tensor(header.offsets, dtype=torch.float64))
+    scale, unit = file_scale(raw)
+    fps, whole = 1 / header.frame_time_s, round(1 / header.frame_time_s)
+    fps = float(whole) if whole and abs(fps / whole - 1) < FPS_TOLERANCE else fps
+    check_fps(fps, path)
+    places = {joint: place for place, joint in beat_names(header.names).items()}
+    known = [joint for joint in BEAT_JOINTS if joint in places]
+    if len(known) < MIN_JOINTS:
+        raise InputError(
+            f"{path}: {len(known)} joints with a known name ({', '.join(header.names[:4])} ...); at least {MIN_JOINTS}"
+            " are needed"
+        )
+    skeleton = Skeleton(raw.names, raw.parents, raw.offsets_cm * scale)
+    return BodyHeader(places, skeleton, fps, scale, unit, raw.num_joints)
 
 
 def _some(names: list[str]) -> str:

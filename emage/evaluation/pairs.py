@@ -17,7 +17,7 @@ from emage.audio import frame_to_sample
 from emage.errors import InputError
 from emage.evaluation.fgd_network import FGDNetwork
 from emage.evaluation.gaps import gaps
-from emage.evaluation.scoring import Evaluation, Options, Systems, score_store
+from emage.evaluation.scoring import Evaluation, Options, Systems, UnscorableRecording, score_store
 from emage.evaluation.store import REFERENCE, Recording, Sound, Store
 from emage.evaluation.systems import BEAT_VARIANTS, Plan
 from emage.evaluation.take import Take, TakeMaker, scored_parents
@@ -118,7 +118,10 @@ def evaluate_pairs(
             raise InputError("evaluation: there is no recording to score")
         known = {"counts": reader.counts, "not_scored": reader.not_scored, "shifted_sound": reader.shifted}
         systems = Systems([SYSTEM])
-        evaluation = score_store(store, reader.plan, systems, options, facts={**(facts or {}), **known})
+        try:
+            evaluation = score_store(store, reader.plan, systems, options, facts={**(facts or {}), **known})
+        except UnscorableRecording as found:
+            raise found.error from None
         results, beats = evaluation.results, variants[beat_align]
         results |= {
             "fgd": results["details"].get("fgd_network"),

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from tqdm import tqdm
 
 from emage.audio import read_audio
@@ -17,7 +18,8 @@ from emage.evaluation.bodies import BodyFiles
 from emage.evaluation.fgd_network import FGDNetwork
 from emage.evaluation.folders import ONLY_ONE, Folders, Seed
 from emage.evaluation.gaps import gaps
-from emage.evaluation.scoring import Evaluation, Options, Systems, score_store
+from emage.evaluation.rejects import check_face, reason_of
+from emage.evaluation.scoring import Evaluation, Options, Systems, UnscorableRecording, score_store
 from emage.evaluation.store import REFERENCE, Recording, Sound, Store
 from emage.evaluation.systems import Plan
 from emage.evaluation.take import Take, TakeMaker
@@ -57,17 +59,22 @@ def evaluate_folders(
         reader = _FolderReader(folders, fgd_network, fps, window_frames=window_frames, options=options)
         for recording in reader.recordings():
             store.add(recording)
-        if not store.ids:
-            rows = [f"{row['id']}: {row['reason']}" for row in reader.not_scored]
-            raise InputError(f"no recording could be scored; {'; '.join(rows[:3])}{' ...' if len(rows) > 3 else ''}")
-        known = {
-            "counts": reader.counts(),
-            "notices": [*folders.notices, *reader.notices()],
-            "not_scored": [*folders.left_out, *reader.not_scored],
-            "shifted_sound": reader.shifted if len(store.ids) == 1 else {},
-        }
-        plan = reader.plan
-        return score_store(store, plan, reader.systems(), options, facts={**(facts or {}), **known})
+        while store.ids:
+            known = {
+                "counts": reader.counts(store.ids),
+                "notices": [*folders.notices, *reader.notices()],
+                "not_scored": [*folders.left_out, *reader.not_scored],
+                "shifted_sound": reader.shifted if len(store.ids) == 1 else {},
+            }
+            # Scoring completes the plan: another attempt begins from its own copy.
+            plan = dataclasses.replace(reader.plan, spaces={}, reasons=dict(reader.plan.reasons))
+            try:
+                return score_store(store, plan, reader.systems(), options, facts={**(facts or {}), **known})
+            except UnscorableRecording as found:
+                reader.leave_out_scored(found)
+                store.remove(found.recording_id)
+        rows = [f"{row['id']}: {row['reason']}" for row in reader.not_scored]
+        raise InputError(f"no recording could be scored; {'; '.join(rows[:3])}{' ...' if len(rows) > 3 else ''}")
 
 
 class _FolderReader:
@@ -93,7 +100,7 @@ class _FolderReader:
         self.shifted: dict[str, Sound] = {}
         self._lengths: list[str] = []
         self._face_notices: list[str] = []
-        self._count = {"recordings": 0, "frames": 0}
+        self._num_frames: dict[str, int] = {}
         self._rates: Counter = Counter()
         self.plan = self._plan(fps or self._common_fps())
         self._maker = TakeMaker(self.plan.joints, self.plan.parents, self.plan.fps)
@@ -127,9 +134,14 @@ class _FolderReader:
     def recordings(self) -> Iterator[Recording]:
         bar = tqdm(self._folders.ids, "reading", unit="recording", disable=None if self._options.progress else True)
         for key in bar:
-            recording = self._recording(key)
+            try:
+                recording = self._recording(key)
+                rows = [] if recording is None else gaps(recording, self.plan)
+            except Exception as error:  # of any kind: it concerns this recording alone
+                self._leave_out(key, "all", reason_of(error, key))
+                continue
             if recording is not None:
-                self.not_scored += gaps(recording, self.plan)
+                self.not_scored += rows
                 yield recording
 
     def _recording(self, key: str) -> Recording | None:
@@ -159,13 +171,9 @@ class _FolderReader:
             if faces:
                 take = dataclasses.replace(take, **self._maker.face(faces[name], duration_s))
             takes[name] = take
-        self._count["recordings"] += 1
-        self._count["frames"] += frame_count(duration_s, self.plan.fps)
-        sound = self._sound(key, duration_s)
-        self.shifted = (
-            {key: sound.shifted(self.plan.sample_rate).heard_by(self._beats)} if not self.shifted else self.shifted
-        )
-        return Recording(key, takes, sound.heard_by(self._beats), self._borders(bodies, duration_s))
+        sound = self._heard(key, self._sound(key, duration_s))
+        self._num_frames[key] = frame_count(duration_s, self.plan.fps)
+        return Recording(key, takes, sound, self._borders(bodies, duration_s))
 
     def _body(self, key: str, name: str, bvh: Any, duration_s: float) -> Take:
         places = self._bodies.places(key, name)
@@ -178,11 +186,13 @@ class _FolderReader:
         """The face of a recording; its warnings become notices of the results, which the command prints."""
         if key not in seed.faces:
             return None
+        path = seed.faces[key]
         try:
             with collected_warnings() as odd:
-                face = read_arkit_file(seed.faces[key], duration_s=duration_s)
-        except InputError as error:
-            row = {"id": key, "metric": "face", "reason": str(error)}
+                face = read_arkit_file(path, duration_s=duration_s)
+            check_face(face, path)
+        except Exception as error:  # of any kind: it concerns this file alone
+            row = {"id": key, "metric": "face", "reason": reason_of(error, path)}
             if row not in self.not_scored:
                 self.not_scored.append(row)
             return None
@@ -218,21 +228,37 @@ class _FolderReader:
                     self._leave_out(
                         key, "beat_align", f"the audio ends at {len(waveform) / rate:.2f} s, before the motion"
                     )
+                if not np.isfinite(waveform).all():
+                    raise InputError(f"{folders.audio[key]}: it holds samples that are not finite")
                 waveform = waveform[: round(duration_s * rate)]
-        except InputError as error:
-            self._leave_out(key, "beat_align", str(error))
+        except Exception as error:  # of any kind: it concerns this file alone
+            waveform = None
+            self._leave_out(key, "beat_align", reason_of(error, folders.audio[key]))
         try:
             if key in folders.textgrids:
                 phones = tuple(phone for phone in read_phones(folders.textgrids[key]) if phone.end_s <= duration_s)
-        except InputError as error:
-            self._leave_out(key, "lip_closure", str(error))
+        except Exception as error:  # of any kind: it concerns this file alone
+            self._leave_out(key, "lip_closure", reason_of(error, folders.textgrids[key]))
         try:
             if key in folders.semantic:
                 intervals, fps = read_semantic_txt(folders.semantic[key]), self.plan.fps
                 semantic = labels_per_frame(intervals, frame_count(duration_s, fps), fps, default=0)
-        except InputError as error:
-            self._leave_out(key, "srgr", str(error))
+                if not np.isfinite(semantic).all():
+                    raise InputError(f"{folders.semantic[key]}: it holds a label that is not finite")
+        except Exception as error:  # of any kind: it concerns this file alone
+            semantic = None
+            self._leave_out(key, "srgr", reason_of(error, folders.semantic[key]))
         return Sound(waveform, {}, phones, semantic)
+
+    def _heard(self, key: str, sound: Sound) -> Sound:
+        """With the onsets of its waveform, and without the waveform; the first one's, moved, are kept too."""
+        try:
+            if not self.shifted:
+                self.shifted = {key: sound.shifted(self.plan.sample_rate).heard_by(self._beats)}
+            return sound.heard_by(self._beats)
+        except Exception as error:  # of any kind: it concerns this file alone
+            self._leave_out(key, "beat_align", reason_of(error, self._folders.audio.get(key, key)))
+            return dataclasses.replace(sound, waveform=None)
 
     def _borders(self, bodies: dict[str, Any], duration_s: float) -> tuple[int, ...] | None:
         if self._window_frames is None or not bodies:
@@ -244,15 +270,20 @@ class _FolderReader:
     def _leave_out(self, key: str, metric: str, reason: str) -> None:
         self.not_scored.append({"id": key, "metric": metric, "reason": reason})
 
+    def leave_out_scored(self, found: UnscorableRecording) -> None:
+        """Lists a recording that could be read, but not scored."""
+        self._leave_out(found.recording_id, "all", reason_of(found.error, found.recording_id))
+
     def systems(self) -> Systems:
         """Names in the store."""
         folders = self._folders
         compare = {name: list(_named(name, seeds)) for name, seeds in folders.compare.items()}
         return Systems(list(_named("generated", folders.generated)), compare)
 
-    def counts(self) -> dict[str, Any]:
+    def counts(self, ids: list[str]) -> dict[str, Any]:
         """Recordings, frames and seconds that were scored."""
-        return {**self._count, "motion_s": self._count["frames"] / self.plan.fps}
+        num_frames = sum(self._num_frames[key] for key in ids)
+        return {"recordings": len(ids), "frames": num_frames, "motion_s": num_frames / self.plan.fps}
 
     def notices(self) -> list[str]:
         """What was odd about the files."""

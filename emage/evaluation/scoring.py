@@ -78,6 +78,19 @@ class Evaluation:
         return write_evaluation(self.results, self.pictures, Path(folder))
 
 
+class UnscorableRecording(Exception):
+    """A metric refused a recording, or failed on it.
+
+    Attributes:
+        recording_id: which one.
+        error: what was raised.
+    """
+
+    def __init__(self, recording_id: str, error: Exception) -> None:
+        super().__init__(f"{recording_id}: {error}")
+        self.recording_id, self.error = recording_id, error
+
+
 @dataclass
 class Systems:
     """Who is judged: names in the store.
@@ -103,6 +116,7 @@ def score_store(store: Store, plan: Plan, systems: Systems, options: Options, *,
 
     Raises:
         InputError: there is no recording.
+        UnscorableRecording: one of them cannot be scored; the others can be, without it.
     """
     if not store.ids:
         raise InputError("evaluation: there is no recording to score")
@@ -112,19 +126,22 @@ def score_store(store: Store, plan: Plan, systems: Systems, options: Options, *,
     controls = Controls(store, plan, options.seed, impostors=options.controls)
     motion, many = JointMotion(plan.fps), Multimodality() if len(seeds) > 1 else None
     for key in tqdm(store.ids, "scoring", unit="recording", disable=None if options.progress else True):
-        reference, sound, borders = store.take(key, REFERENCE), store.sound(key), store.border_frames(key)
-        real = plan.real_windows(reference) if reference.has_body else {}
-        listed = [(systems.generated, seeds), *((systems.compare[name], others[name]) for name in others)]
-        for names, scores in listed:
-            for name, score in zip(names, scores, strict=True):
-                score.update(key, store.take(key, name), reference, sound, border_frames=borders, real_windows=real)
-        takes = [store.take(key, name) for name in systems.generated]
-        if takes[0].has_body and reference.has_body:
-            motion.update(takes[0].positions_cm, reference.positions_cm)
-        if many is not None and all(take.has_body for take in takes):
-            num_frames = min(len(take.window_cm) for take in takes)
-            many.update(np.stack([take.window_cm[:num_frames] for take in takes]), recording_id=key)
-        controls.update(key, systems.generated[0], real, alone=facts.get("shifted_sound", {}).get(key))
+        try:
+            reference, sound, borders = store.take(key, REFERENCE), store.sound(key), store.border_frames(key)
+            real = plan.real_windows(reference) if reference.has_body else {}
+            listed = [(systems.generated, seeds), *((systems.compare[name], others[name]) for name in others)]
+            for names, scores in listed:
+                for name, score in zip(names, scores, strict=True):
+                    score.update(key, store.take(key, name), reference, sound, border_frames=borders, real_windows=real)
+            takes = [store.take(key, name) for name in systems.generated]
+            if takes[0].has_body and reference.has_body:
+                motion.update(takes[0].positions_cm, reference.positions_cm)
+            if many is not None and all(take.has_body for take in takes):
+                num_frames = min(len(take.window_cm) for take in takes)
+                many.update(np.stack([take.window_cm[:num_frames] for take in takes]), recording_id=key)
+            controls.update(key, systems.generated[0], real, alone=facts.get("shifted_sound", {}).get(key))
+        except Exception as error:
+            raise UnscorableRecording(key, error) from error
     scored = Scored(
         plan=plan,
         seeds=seeds,

@@ -6,6 +6,7 @@ files of other systems again would take far longer.
 Shapes: S samples, N onsets, T frames.
 """
 
+import itertools
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -81,6 +82,7 @@ class Store:
         self._borders: dict[str, tuple[int, ...] | None] = {}
         self._has: dict[str, dict[str, tuple[bool, bool]]] = {}
         self._files: dict[tuple[str, str], Path] = {}
+        self._numbers = itertools.count()
 
     def __enter__(self) -> "Store":
         return self
@@ -91,12 +93,18 @@ class Store:
     def add(self, recording: Recording) -> None:
         """Keeps a recording; its waveform should have been listened to (`Sound.heard_by`)."""
         for system, take in recording.takes.items():
-            path = Path(self._folder.name) / f"{len(self._files)}.npz"
+            path = Path(self._folder.name) / f"{next(self._numbers)}.npz"
             np.savez(path, **take.arrays())
             self._files[recording.id, system] = path
         self._sounds[recording.id] = recording.sound
         self._borders[recording.id] = recording.border_frames
         self._has[recording.id] = {name: (take.has_body, take.has_face) for name, take in recording.takes.items()}
+
+    def remove(self, recording_id: str) -> None:
+        """Takes a recording out again."""
+        for system in self._has.pop(recording_id):
+            self._files.pop((recording_id, system)).unlink()
+        del self._sounds[recording_id], self._borders[recording_id]
 
     @property
     def ids(self) -> list[str]:

@@ -10,7 +10,6 @@ head in the same format, as npz. The skinning itself is that of the `smplx` pack
 Shapes: T frames, V vertices, P landmarks, D columns.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,8 +19,9 @@ import torch
 from torch import Tensor
 
 from emage.errors import InputError
-from emage.motion.array_pickle import ForeignObject, parse_array_pickle, read_array_pickle
+from emage.motion.array_pickle import parse_array_pickle, read_array_pickle
 from emage.motion.convert_face import split_face
+from emage.motion.flame_arrays import MAX_MODEL_BYTES, MAX_VALUE, model_array, model_indices, read_model_npz
 from emage.motion.flame_file import FLAME_59_PARTS
 
 MODEL_FILES = ("FLAME_NEUTRAL.npz", "FLAME_NEUTRAL.pkl", "generic_model.npz", "generic_model.pkl")
@@ -30,7 +30,6 @@ LANDMARKS_68_FILE, LANDMARKS_51_FILE = "landmark_embedding.npy", "flame_static_e
 LANDMARKS_NPZ = "landmark_embedding.npz"  # ours: lmk_face_idx (P,), lmk_b_coords (P, 3)
 NUM_SHAPE_COLUMNS = 300  # of shapedirs; the expressions follow them
 NUM_JOINTS = 5  # global, neck, jaw, left eye, right eye
-MAX_MODEL_BYTES = 512 * 2**20
 CHUNK_FRAMES = 128  # 128 x 5023 vertices: some 8 MB, and the blend weights of 128 frames some 10 times that
 _FOREIGN = ("chumpy", "scipy")
 _MODEL_ARRAYS = ("v_template", "f", "shapedirs", "posedirs", "J_regressor", "kintree_table", "weights")
@@ -148,60 +147,85 @@ def load_flame(folder: str | Path) -> FlameModel:
     """
     path = _model_file(Path(folder))
     if path.suffix == ".npz":
-        node = _read_npz(path, _MODEL_ARRAYS)
+        node = read_model_npz(path, _MODEL_ARRAYS)
     else:
         node = read_array_pickle(path, foreign=_FOREIGN, max_bytes=MAX_MODEL_BYTES)
     if not isinstance(node, dict):
         raise InputError(f"{path}: holds a {type(node).__name__}; expected the mapping of a FLAME model")
-    template = _array(node, "v_template", (None, 3), path)
+    template = model_array(node, "v_template", (None, 3), path)
     num_vertices = len(template)
-    blend_shapes = _array(node, "shapedirs", (num_vertices, 3, None), path)
+    blend_shapes = model_array(node, "shapedirs", (num_vertices, 3, None), path)
     least = NUM_SHAPE_COLUMNS + FLAME_59_PARTS["expression"]
     if blend_shapes.shape[2] < least:
         raise InputError(
             f"{path}: shapedirs has {blend_shapes.shape[2]} columns; {least} are needed (FLAME 2020 has 400: 300 of"
             " identity, 100 of expression)"
         )
-    pose_blend_shapes = _array(node, "posedirs", (num_vertices, 3, (NUM_JOINTS - 1) * 9), path)
-    parents = _array(node, "kintree_table", (2, NUM_JOINTS), path)[0].astype(np.int64)
-    parents[0] = -1  # stored as the largest unsigned number
-    faces = torch.from_numpy(_array(node, "f", (None, 3), path).astype(np.int64))
-    if len(faces) == 0 or faces.min() < 0 or faces.max() >= num_vertices:
-        raise InputError(f"{path}: f names a vertex that is not among the {num_vertices}")
+    pose_blend_shapes = model_array(node, "posedirs", (num_vertices, 3, (NUM_JOINTS - 1) * 9), path)
+    faces = model_indices(node, "f", (None, 3), path, limit=num_vertices)
+    if len(faces) == 0:
+        raise InputError(f"{path}: f names no triangle")
+    faces = torch.from_numpy(faces)
     return FlameModel(
         path=path,
         template=_tensor(template),
         faces=faces,
         blend_shapes=_tensor(blend_shapes),
         pose_blend_shapes=_tensor(pose_blend_shapes).reshape(num_vertices * 3, -1).T.contiguous(),
-        joint_regressor=_tensor(_array(node, "J_regressor", (NUM_JOINTS, num_vertices), path)),
-        parents=torch.from_numpy(parents),
-        skin_weights=_tensor(_array(node, "weights", (num_vertices, NUM_JOINTS), path)),
+        joint_regressor=_tensor(model_array(node, "J_regressor", (NUM_JOINTS, num_vertices), path)),
+        parents=_parents(node, path),
+        skin_weights=_tensor(model_array(node, "weights", (num_vertices, NUM_JOINTS), path)),
         landmarks=_landmarks(path.parent, faces),
     )
 
 
-def read_flame_masks(folder: str | Path) -> dict[str, np.ndarray] | None:
+def read_flame_masks(folder: str | Path, num_vertices: int | None = None) -> dict[str, np.ndarray] | None:
     """Vertex indices by region (lips, face, forehead, eye_region ...) from FLAME_masks.pkl (or our .npz), or None.
 
+    Args:
+        folder: of the model, or the model file itself.
+        num_vertices: of the model; a mask that names another vertex is an error.
+
     Raises:
-        InputError: the file is damaged or holds anything but whole numbers.
+        InputError: the file is damaged or holds anything but whole numbers from 0 on.
     """
     folder = Path(folder)
     folder = folder if folder.is_dir() else folder.parent
     path = next((folder / name for name in (MASK_FILE, MASK_NPZ) if (folder / name).is_file()), None)
     if path is None:
         return None
-    node = _read_npz(path) if path.suffix == ".npz" else read_array_pickle(path)
+    node = read_model_npz(path) if path.suffix == ".npz" else read_array_pickle(path)
     masks = {}
     for name, indices in node.items() if isinstance(node, dict) else ():
-        indices = np.asarray(indices)
-        if indices.ndim != 1 or indices.dtype.kind not in "iu" or not len(indices):
-            raise InputError(f"{path}: {name} is no list of vertex indices: {indices.dtype} {indices.shape}")
-        masks[str(name)] = indices.astype(np.int64)
+        masks[str(name)] = _mask(indices, name, num_vertices, path)
     if not masks:
         raise InputError(f"{path}: holds no masks")
     return masks
+
+
+def _mask(indices: Any, name: str, num_vertices: int | None, path: Path) -> np.ndarray:
+    try:
+        indices = np.asarray(indices)
+    except (TypeError, ValueError) as error:  # e.g. lists of unequal length
+        raise InputError(f"{path}: {name} is no list of vertex indices ({error})") from error
+    if indices.ndim != 1 or indices.dtype.kind not in "iu" or not len(indices):
+        raise InputError(f"{path}: {name} is no list of vertex indices: {indices.dtype} {indices.shape}")
+    limit = np.iinfo(np.int64).max if num_vertices is None else num_vertices
+    if int(indices.min()) < 0 or int(indices.max()) >= limit:
+        wrong = int(indices.min()) if int(indices.min()) < 0 else int(indices.max())
+        has = "" if num_vertices is None else f" of a model of {num_vertices}"
+        raise InputError(f"{path}: {name} names vertex {wrong}{has}")
+    return indices.astype(np.int64)
+
+
+def _parents(node: dict[str, Any], path: Path) -> Tensor:
+    """The parent of each joint, (5,) int64; every joint stands behind its parent."""
+    parents = model_indices(node, "kintree_table", (2, NUM_JOINTS), path)[0]
+    parents[0] = -1  # stored as the largest unsigned number
+    for joint, parent in enumerate(parents[1:].tolist(), 1):
+        if not 0 <= parent < joint:
+            raise InputError(f"{path}: kintree_table names joint {parent} as the parent of joint {joint}")
+    return torch.from_numpy(parents)
 
 
 def _model_file(path: Path) -> Path:
@@ -215,52 +239,6 @@ def _model_file(path: Path) -> Path:
     raise InputError(f"{path}: no FLAME model in it; expected one of {', '.join(MODEL_FILES)}")
 
 
-def _read_npz(path: Path, wanted: Iterable[str] | None = None) -> dict[str, Any]:
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            names = archive.files if wanted is None else [name for name in wanted if name in archive.files]
-            return {name: archive[name] for name in names}
-    except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"{path}: cannot be read as npz of arrays ({error})") from error
-
-
-def _array(node: dict[str, Any], name: str, shape: tuple[int | None, ...], path: Path) -> np.ndarray:
-    """A named array of the model with its shape checked; None fits any length."""
-    if name not in node:
-        raise InputError(f"{path}: no {name}; it is no FLAME model")
-    value = node[name]
-    if isinstance(value, ForeignObject):
-        value = _foreign_numbers(value, name, path)
-    try:
-        value = np.asarray(value)
-        numbers = value.dtype.kind in "iuf"
-    except ValueError:
-        numbers = False
-    fits = numbers and value.ndim == len(shape)
-    if not fits or any(want not in (None, have) for want, have in zip(shape, value.shape, strict=True)):
-        wanted = ", ".join("any" if length is None else str(length) for length in shape)
-        raise InputError(f"{path}: {name} is {getattr(value, 'shape', type(value))}; expected ({wanted})")
-    return value
-
-
-def _foreign_numbers(value: ForeignObject, name: str, path: Path) -> np.ndarray:
-    """A chumpy array, or a compressed sparse matrix, as the dense array it stood for."""
-    state = value.state if isinstance(value.state, dict) else {}
-    if "x" in state:
-        return np.asarray(state["x"])
-    shape = state.get("_shape", state.get("shape"))
-    if shape is None or not {"data", "indices", "indptr"} <= set(state):
-        raise InputError(f"{path}: {name} is a {value.type_name}, which is not understood; store it as a plain array")
-    from scipy import sparse
-
-    by_column = "csc" in value.type_name
-    make = sparse.csc_matrix if by_column else sparse.csr_matrix
-    try:
-        return make((state["data"], state["indices"], state["indptr"]), shape=tuple(shape)).toarray()
-    except (TypeError, ValueError) as error:
-        raise InputError(f"{path}: {name} is a damaged sparse matrix ({error})") from error
-
-
 def _landmarks(folder: Path, faces: Tensor) -> LandmarkEmbedding | None:
     """The 68 points if their file is there, else the 51, else none."""
     names = (LANDMARKS_68_FILE, LANDMARKS_NPZ, LANDMARKS_51_FILE)
@@ -271,13 +249,20 @@ def _landmarks(folder: Path, faces: Tensor) -> LandmarkEmbedding | None:
     if path.name == LANDMARKS_68_FILE:
         node, keys = _object_npy(path), ("full_lmk_faces_idx", "full_lmk_bary_coords")
     else:
-        node = _read_npz(path) if path.suffix == ".npz" else read_array_pickle(path, foreign=_FOREIGN)
+        node = read_model_npz(path) if path.suffix == ".npz" else read_array_pickle(path, foreign=_FOREIGN)
     if not isinstance(node, dict) or any(key not in node for key in keys):
         raise InputError(f"{path}: expected a mapping with {' and '.join(keys)}")
-    triangles, weights = (np.asarray(node[key]) for key in keys)
-    triangles, weights = triangles.reshape(-1), weights.reshape(-1, 3)
-    if triangles.dtype.kind not in "iu" or len(triangles) != len(weights) or triangles.max(initial=0) >= len(faces):
+    try:
+        triangles, weights = np.asarray(node[keys[0]]).reshape(-1), np.asarray(node[keys[1]]).reshape(-1, 3)
+    except (TypeError, ValueError) as error:  # lists of unequal length, or no three weights a point
+        raise InputError(
+            f"{path}: {keys[0]} and {keys[1]} are no triangles with three weights each ({error})"
+        ) from error
+    known = triangles.dtype.kind in "iu" and len(triangles) == len(weights)
+    if not known or (len(triangles) and not 0 <= int(triangles.min()) <= int(triangles.max()) < len(faces)):
         raise InputError(f"{path}: {keys[0]} does not name triangles of this model ({len(faces)})")
+    if weights.dtype.kind not in "iuf" or not (np.abs(weights) <= MAX_VALUE).all():
+        raise InputError(f"{path}: {keys[1]} holds weights that are no finite numbers")
     return LandmarkEmbedding(faces[torch.from_numpy(triangles.astype(np.int64))], _tensor(weights))
 
 
@@ -288,8 +273,8 @@ def _object_npy(path: Path) -> Any:
             version = np.lib.format.read_magic(file)
             read_header = {1: np.lib.format.read_array_header_1_0, 2: np.lib.format.read_array_header_2_0}[version[0]]
             read_header(file)
-        except (ValueError, KeyError) as error:
-            raise InputError(f"{path}: no npy file ({error})") from error
+        except Exception as error:  # the header is Python text: tokenizer and parser have exceptions of their own
+            raise InputError(f"{path}: no npy file ({' '.join(str(error).split())})") from error
         return parse_array_pickle(file.read(), path, foreign=("torch",))
 
 

@@ -124,6 +124,12 @@ def test_masks_keep_their_order_and_their_repeats(folder, tmp_path):
     (tmp_path / "FLAME_masks.pkl").write_bytes(pickle.dumps({"lips": np.array([0.5])}))
     with pytest.raises(InputError, match="lips is no list of vertex indices"):
         read_flame_masks(tmp_path)
+    for wrong, message in (([[1], [2, 3]], "no list of vertex indices"), (np.array([-1]), "names vertex -1")):
+        (tmp_path / "FLAME_masks.pkl").write_bytes(pickle.dumps({"lips": wrong}))
+        with pytest.raises(InputError, match=message):
+            read_flame_masks(tmp_path)
+    with pytest.raises(InputError, match=r"names vertex 19\d of a model of 100"):
+        read_flame_masks(folder, 100)
 
 
 @pytest.mark.parametrize(
@@ -132,7 +138,7 @@ def test_masks_keep_their_order_and_their_repeats(folder, tmp_path):
         ({"weights": None}, "no weights; it is no FLAME model"),
         ({"shapedirs": np.zeros((200, 3, 150))}, "shapedirs has 150 columns; 350 are needed"),
         ({"posedirs": np.zeros((200, 3, 9))}, r"posedirs is \(200, 3, 9\); expected \(200, 3, 36\)"),
-        ({"f": np.full((3, 3), 200)}, "f names a vertex that is not among the 200"),
+        ({"f": np.full((3, 3), 200)}, "f holds 200; expected 0 to 199"),
         ({"v_template": [[1, 2], [3]]}, "v_template is .*; expected"),
     ],
 )
@@ -151,4 +157,25 @@ def test_a_folder_without_a_model_is_named(tmp_path):
     (tmp_path / "generic_model.pkl").write_bytes(pickle.dumps(flame_arrays()))
     (tmp_path / "landmark_embedding.npy").write_bytes(b"no npy")
     with pytest.raises(InputError, match="landmark_embedding.npy: no npy file"):
+        load_flame(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"lmk_face_idx": np.array([-1, 2])}, "does not name triangles"),
+        ({"lmk_face_idx": np.array([120, 2])}, "does not name triangles"),
+        ({"lmk_face_idx": np.array([0.5, 2])}, "does not name triangles"),
+        ({"lmk_b_coords": np.full((2, 3), np.nan)}, "no finite numbers"),
+        ({"lmk_b_coords": np.full((2, 3), 1e300)}, "no finite numbers"),
+        ({"lmk_b_coords": np.ones((2, 2))}, "three weights each"),
+        ({"lmk_b_coords": [[1, 2, 3], [1]]}, "three weights each"),
+        ({"lmk_b_coords": np.array([["a", "b", "c"]] * 2).tolist()}, "no finite numbers"),
+    ],
+)
+def test_landmarks_that_do_not_fit_the_model_are_named(tmp_path, change, message):
+    (tmp_path / "generic_model.pkl").write_bytes(pickle.dumps(flame_arrays()))
+    embedding = {"lmk_face_idx": np.array([1, 2]), "lmk_b_coords": np.full((2, 3), 1 / 3)} | change
+    (tmp_path / "flame_static_embedding.pkl").write_bytes(pickle.dumps(embedding))
+    with pytest.raises(InputError, match=f"flame_static_embedding.pkl: .*{message}"):
         load_flame(tmp_path)
