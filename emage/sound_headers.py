@@ -52,11 +52,9 @@ def read_header(file: BinaryIO) -> SoundHeader:
     if _is_wav(file, 0):
         return _read_wav(file, size)
     if head[:4] == b"OggS":
-        problems = (
-            []
-            if _ends_with_last_page(file, size)
-            else ["its end is not marked (the last Ogg page is missing), it may be cut off"]
-        )
+        problems = []
+        if not _ends_with_last_page(file, size):
+            problems.append("its end is not marked (the last Ogg page is missing), it may be cut off")
         # libsndfile reads the first of several streams that are joined.
         return SoundHeader(problems=problems, sound=None if _is_chained(file, size) else whole_file(file))
     return SoundHeader()

@@ -20,10 +20,11 @@ from PIL import Image
 from emage.audio import read_audio
 from emage.errors import InputError
 from emage.ffmpeg import ffmpeg_command, input_arguments
+from emage.sound_endings import VIDEO_ENDINGS
 
 VIDEO_FPS = 30
 JPEG_QUALITY = 95  # OpenCV's default
-VIDEO_SUFFIXES = (".mp4", ".mov", ".avi", ".mkv", ".webm")
+VIDEO_SUFFIXES = (*VIDEO_ENDINGS, ".webm")
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import time
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -121,6 +122,17 @@ def test_a_file_that_changes_while_it_is_read_is_no_part_of_the_cache(own_corpus
 
     monkeypatch.setattr(cache_build, "make_clip", clip)
     assert build(own_corpus).rejects == [(IDS[2], "a file changed while it was read; run the same command again")]
+
+
+def test_warnings_about_the_sound_become_notices_in_the_cache(own_corpus):
+    path = Path(own_corpus.root) / "2" / f"{IDS[0]}.wav"
+    path.write_bytes(path.read_bytes()[:-20000])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        report = build(own_corpus)
+    notices = [notice for recording_id, notice in report.notices if recording_id == IDS[0]]
+    assert any(f"{IDS[0]}.wav: its header announces" in notice for notice in notices)
+    assert MotionCache.open(own_corpus).notices[IDS[0]] == notices
 
 
 def test_missing_labels_become_notices(own_corpus):

@@ -47,3 +47,19 @@ def test_folders_that_cannot_be_scored_are_named(tmp_path, files, message):
         (tmp_path / name).touch()
     with pytest.raises(InputError, match=message):
         find_results(tmp_path)
+
+
+def test_a_video_is_the_sound_of_a_recording_without_a_sound_file(tmp_path):
+    files = (
+        "generated/gt/a.npz",
+        "generated/m/a.npz",
+        *(f"input_audio/{name}" for name in ("a.mp4", "a.m4a", "b.mov", "c.txt")),
+    )
+    for name in files:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    audio = find_results(tmp_path).audio
+    assert {key: path.name for key, path in audio.items()} == {"a": "a.m4a", "b": "b.mov"}
+    (tmp_path / "input_audio" / "a.wav").touch()
+    with pytest.raises(InputError, match="is of the same recording; keep one of them"):
+        find_results(tmp_path)

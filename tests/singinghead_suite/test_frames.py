@@ -103,6 +103,14 @@ def test_sound_of_a_video(tmp_path):
     assert audio_track(tmp_path / "mute.mp4", 16000) is None
 
 
+@pytest.mark.parametrize("read", [probe, lambda p: corrected_frames(p, 64, 1), lambda p: list(native_frames(p, 64))])
+def test_a_script_called_mp4_opens_no_other_video(tmp_path, read):
+    write_video(tmp_path / "other.mp4", smooth_frames(6))
+    (tmp_path / "bad.mp4").write_text(f"ffconcat version 1.0\nfile '{tmp_path / 'other.mp4'}'\n")
+    with pytest.raises(InputError, match="bad.mp4: "):
+        read(tmp_path / "bad.mp4")
+
+
 @pytest.mark.parametrize("content", [b"", b"no video", b"#EXTM3U\n#EXTINF:1,\nhttp://127.0.0.1:9/video.ts\n"])
 @pytest.mark.parametrize("read", [probe, lambda p: corrected_frames(p, 64, 1), lambda p: published_frames(p, 64, 1)])
 def test_files_that_are_no_video_are_named(tmp_path, content, read):

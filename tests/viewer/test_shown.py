@@ -115,3 +115,7 @@ def test_what_cannot_be_shown_is_told(tmp_path):
     assert sound_beside(tmp_path / "a.bvh") is None
     (tmp_path / "a.mp3").write_bytes(b"x")
     assert sound_beside(tmp_path / "a.bvh") == tmp_path / "a.mp3"
+    (tmp_path / "b.m4a").write_bytes(b"x")
+    (tmp_path / "c.mp4").write_bytes(b"x")  # may be the video that `emage view --mp4` wrote
+    assert sound_beside(tmp_path / "b.bvh") == tmp_path / "b.m4a"
+    assert sound_beside(tmp_path / "c.bvh") is None
