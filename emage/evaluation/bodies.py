@@ -14,8 +14,9 @@ from emage.evaluation.fgd_network import FGDNetwork
 from emage.evaluation.folders import Seed
 from emage.evaluation.store import REFERENCE
 from emage.evaluation.take import scored_parents
-from emage.motion.bvh import FPS_TOLERANCE, BvhMotion, read_bvh
+from emage.motion.bvh import BvhMotion, read_bvh
 from emage.motion.bvh_reader import parse_header, read_lines
+from emage.motion.frame_time import FPS_TOLERANCE, nominal_fps
 from emage.motion.joint_aliases import beat_names
 from emage.motion.layout import ROOT
 from emage.motion.skeleton import BEAT_JOINTS, Skeleton, file_scale
@@ -90,8 +91,7 @@ class BodyFiles:
             self.not_scored.append({"id": key, "metric": "body", "reason": str(error)})
             return
         scale, unit = file_scale(raw)
-        fps, whole = 1 / header.frame_time_s, round(1 / header.frame_time_s)
-        fps = float(whole) if whole and abs(fps / whole - 1) < FPS_TOLERANCE else fps
+        fps = nominal_fps(header.frame_time_s)
         places = {joint: place for place, joint in beat_names(header.names).items()}
         skeleton = Skeleton(raw.names, raw.parents, raw.offsets_cm * scale)
         self._headers[key, name] = BodyHeader(places, skeleton, fps, scale, unit, raw.num_joints)
