@@ -92,7 +92,7 @@ class BodyFiles:
             return
         scale, unit = file_scale(raw)
         fps = nominal_fps(header.frame_time_s)
-        places = {joint: place for place, joint in beat_names(header.names).items()}
+        places = {joint: place for place, joint in beat_names(header.names, header.parents).items()}
         skeleton = Skeleton(raw.names, raw.parents, raw.offsets_cm * scale)
         self._headers[key, name] = BodyHeader(places, skeleton, fps, scale, unit, raw.num_joints)
 

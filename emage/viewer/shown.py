@@ -13,9 +13,10 @@ from emage.errors import InputError
 from emage.export import performance_to_bvh
 from emage.motion.arkit import read_arkit
 from emage.motion.bvh import BvhMotion, read_bvh
+from emage.motion.joint_aliases import joint_names
 from emage.motion.livelink import read_livelink_csv
 from emage.motion.resample import resample_linear
-from emage.motion.skeleton import canonical_name, forward_kinematics
+from emage.motion.skeleton import forward_kinematics
 from emage.performance import Performance
 from emage.performance_file import read_performance_file
 
@@ -118,7 +119,7 @@ def _face_beside(path: Path, body: BvhMotion) -> np.ndarray | None:
 
 
 def _shown_body(body: BvhMotion, name: str, fps: float, face: np.ndarray | None) -> Shown:
-    joints = tuple(canonical_name(joint) for joint in body.names)
+    joints = joint_names(body.names, body.parents)
     parents = list(body.parents)
     places, heads = [], []
     head = joints.index("Head") if "Head" in joints else None
