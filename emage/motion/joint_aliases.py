@@ -82,9 +82,11 @@ def beat_names(names: Sequence[str], parents: Sequence[int] | None = None) -> di
     own = [canonical_name(name) for name in names]
     is_beat = sum(name in BEAT_JOINTS for name in own) * 2 > len(BEAT_JOINTS)  # in either of its spellings
     parts = [_side_and_part(name) for name in names]
-    known = own if is_beat else [_joint(name, part, parts) for name, part in zip(own, parts, strict=True)]
-    found = {place: name for place, name in enumerate(known) if name in BEAT_JOINTS}
-    if ROOT not in found.values() and not is_beat:
+    found = {place: name for place, name in enumerate(own) if is_beat and name in BEAT_JOINTS}
+    aliases = {place: _joint(name, parts[place], parts) for place, name in enumerate(own) if place not in found}
+    exact = set(found.values())
+    found |= {place: name for place, name in aliases.items() if name in BEAT_JOINTS and name not in exact}
+    if ROOT not in found.values():
         found |= {place: ROOT for place, part in enumerate(parts) if part == ("", "root")}
     found = _first(found)
     below_head = _below(HEAD, found, parents)
