@@ -89,6 +89,9 @@ def beat_names(names: Sequence[str], parents: Sequence[int] | None = None) -> di
     if ROOT not in found.values():
         found |= {place: ROOT for place, part in enumerate(parts) if part == ("", "root")}
     found = _first(found)
+    if ROOT not in found.values() and parents is not None:  # 3ds Max: Bip01 itself
+        above = {parents[place] for place, name in found.items() if name in ("LeftUpLeg", "RightUpLeg")}
+        found |= {place: ROOT for place in above if len(above) == 1 and place >= 0 and place not in found}
     below_head = _below(HEAD, found, parents)
     for chain, pattern in _CHAINS:
         places = [place for place, (side, part) in enumerate(parts) if not side and pattern.match(part)]

@@ -180,3 +180,9 @@ def test_a_duplicate_beside_its_original_is_no_joint_of_its_own():
 def test_names_for_a_whole_file():
     names = ["mixamorig:Hips", "mixamorig:Head", "Head", "tail"]
     assert joint_names(names, [-1, 0, 1, 0]) == ("Hips", "Head", "Head (file)", "tail")
+
+
+def test_hips_without_a_known_name_are_what_both_legs_hang_from():
+    names = ["World", "Bip01", "Bip01 L Thigh", "Bip01 R Thigh", "Bip01 Spine"]
+    assert beat_names(names, [-1, 0, 1, 1, 1]) == {1: "Hips", 2: "LeftUpLeg", 3: "RightUpLeg", 4: "Spine"}
+    assert "Hips" not in beat_names(names, [-1, 0, 1, 0, 1]).values()

@@ -1,8 +1,11 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from viewer.results import performance
 
 from emage.errors import InputError
+from emage.motion.bvh import read_bvh, write_bvh
 from emage.viewer.body_shape import capsules
 from emage.viewer.shown import load_shown, shown_performance, sound_beside
 
@@ -33,6 +36,17 @@ def test_a_bvh_in_any_unit_and_world_is_the_same_picture(tmp_path, shown, option
     assert load_shown(tmp_path / "a.bvh").face is None
     result.save_livelink_csv(tmp_path / "a.csv")
     assert np.allclose(load_shown(tmp_path / "a.bvh").face, shown.face, atol=1e-5)
+
+
+@pytest.mark.parametrize("rename", ["mixamorig:{}".format, "{}.001".format, "Armature|{}".format])
+def test_names_of_other_systems_are_the_same_picture(tmp_path, shown, rename):
+    performance().save_bvh(tmp_path / "a.bvh")
+    body = read_bvh(tmp_path / "a.bvh")
+    names = tuple(rename(name) for name in body.names)
+    write_bvh(tmp_path / "b.bvh", replace(body, skeleton=replace(body.skeleton, names=names)))
+    other = load_shown(tmp_path / "b.bvh")
+    assert other.joints == shown.joints
+    assert other.positions_cm == pytest.approx(shown.positions_cm, abs=0.01)
 
 
 def test_an_npz_of_ours_is_the_same_picture(tmp_path, shown):
