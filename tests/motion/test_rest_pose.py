@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import emage
+from emage.motion.bvh import read_bvh
 from emage.motion.joint_aliases import beat_names
-from emage.motion.rest_pose import _smallest_turn, match_rest, mapped_parent, same_parent
+from emage.motion.rest_pose import _smallest_turn, mapped_parent, match_rest, same_parent
 from emage.motion.skeleton import Skeleton
 
 
@@ -31,8 +32,6 @@ def test_people_of_one_rest_pose_need_no_correction():
 
 
 def test_a_real_recording_rests_as_the_model_does(beat_sample):
-    from emage.motion.bvh import read_bvh
-
     file = read_bvh(next(beat_sample.rglob("*.bvh"))).skeleton
     match = match_rest(file, places(file), people()[0])
     assert torch.equal(match.axes, torch.eye(3, dtype=torch.float64))
