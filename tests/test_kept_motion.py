@@ -11,7 +11,6 @@ from emage.generation import Generator
 from emage.kept_motion import KeptMotion, read_kept
 from emage.motion import rotation
 from emage.motion.bvh import BvhMotion, bvh_from_rotations, read_bvh, write_bvh
-from emage.motion.bvh_axes import to_z_up
 from emage.motion.convert import to_matrices
 from emage.motion.layout import get_layout, part_joints
 from emage.motion.skeleton import BEAT_JOINTS, Skeleton
@@ -139,7 +138,6 @@ def rehung(motion: BvhMotion) -> BvhMotion:
         (lambda m: m, {"span_s": (1.0, 3.5), "duration_s": 3.0}, "the speech 3.00 s; end at 3.00 at most"),
         (lambda m: BvhMotion(m.skeleton, m.channels, m.values[:0], m.frame_time_s), {}, r"a\.bvh: it holds no frames"),
         (rehung, {"names": ("RightForeArm",)}, "RightForeArm hangs off RightShoulder, in the model off RightArm"),
-        (to_z_up, {"names": ("upper",)}, r"a\.bvh: the bone of .* rests \d+ degrees away .*Y-up"),
     ],
 )
 def test_what_cannot_be_kept_is_told(tmp_path, change, options, message):

@@ -14,7 +14,7 @@ from dataloaders.labels import Interval, emotion_from_take, read_emotion_csv, re
 from dataloaders.recordings import Recording, parse_id, select_speakers
 from emage.audio import read_audio
 from emage.config import DataConfig
-from emage.errors import InputError
+from emage.errors import InputError, collected_warnings
 from emage.motion.arkit import read_arkit
 from emage.motion.bvh import BvhMotion, read_bvh
 from emage.text import Word, read_alignment
@@ -75,7 +75,8 @@ def read_sources(recording: Recording, data_config: DataConfig) -> Sources:
     """
     require_captures(recording)
     waveform = read_audio(recording.paths["wav"], data_config.sample_rate)
-    bvh = read_bvh(recording.paths["bvh"])
+    with collected_warnings() as doubts:
+        bvh = read_bvh(recording.paths["bvh"])
     face = read_arkit(recording.paths["json"])
     fps, notices = motion_rate(bvh, len(waveform) / data_config.sample_rate)
     annotations = read_annotations(recording)
@@ -91,8 +92,13 @@ def read_sources(recording: Recording, data_config: DataConfig) -> Sources:
         phones=annotations.phones,
         emotion=annotations.emotion,
         semantic=annotations.semantic,
-        notices=[*bvh.notices, *notices, *face.notices, *annotations.notices],
+        notices=[*told(doubts, recording.paths["bvh"]), *notices, *face.notices, *annotations.notices],
     )
+
+
+def told(doubts: list[str], path: Path) -> list[str]:
+    """Warnings about a file as notices of its recording, which name no path."""
+    return [doubt.removeprefix(str(path)).removeprefix(": ").removeprefix(", ") for doubt in doubts]
 
 
 def motion_rate(bvh: BvhMotion, audio_s: float) -> tuple[float, list[str]]:

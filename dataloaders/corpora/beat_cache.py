@@ -17,13 +17,20 @@ import numpy as np
 import torch
 
 from dataloaders.clip import Sources
-from dataloaders.corpora.beat import CAPTURE_KINDS, Annotations, existing_folder, read_annotations, require_captures
+from dataloaders.corpora.beat import (
+    CAPTURE_KINDS,
+    Annotations,
+    existing_folder,
+    read_annotations,
+    require_captures,
+    told,
+)
 from dataloaders.labels import Interval
 from dataloaders.recordings import Recording, RecordingName, parse_id, select_speakers
 from dataloaders.splits import SPLITS
 from emage.audio import check_audio, resample_audio
 from emage.config import DataConfig
-from emage.errors import InputError
+from emage.errors import InputError, collected_warnings
 from emage.motion.arkit import read_arkit
 from emage.motion.bvh import BvhMotion, read_bvh
 from emage.motion.bvh_reader import parse_header, read_lines
@@ -86,7 +93,8 @@ def read_sources(recording: Recording, data_config: DataConfig) -> Sources:
     require_captures(recording)
     name = parse_id(recording.id)
     waveform = resample_audio(_read_wave(recording.paths["wav"]), WAVE_RATE, data_config.sample_rate)
-    bvh, notices = _read_thinned_bvh(recording, name)
+    with collected_warnings() as doubts:
+        bvh, notices = _read_thinned_bvh(recording, name)
     fps, rate_notices = tree_rate(bvh, len(waveform) / data_config.sample_rate, path=recording.paths["bvh"])
     face = read_arkit(recording.paths["json"])
     annotations = read_annotations(recording)
@@ -104,7 +112,7 @@ def read_sources(recording: Recording, data_config: DataConfig) -> Sources:
         phones=annotations.phones,
         emotion=annotations.emotion,
         semantic=annotations.semantic,
-        notices=[*bvh.notices, *notices, *rate_notices, *face.notices, *annotations.notices],
+        notices=[*told(doubts, recording.paths["bvh"]), *notices, *rate_notices, *face.notices, *annotations.notices],
     )
 
 

@@ -16,8 +16,9 @@ from emage.evaluation.folders import Seed
 from emage.evaluation.rejects import check_body, check_fps, reason_of
 from emage.evaluation.store import REFERENCE
 from emage.evaluation.take import scored_parents
-from emage.motion.bvh import FPS_TOLERANCE, BvhMotion, read_bvh
+from emage.motion.bvh import BvhMotion, read_bvh
 from emage.motion.bvh_reader import parse_header, read_lines
+from emage.motion.frame_time import FPS_TOLERANCE, nominal_fps
 from emage.motion.joint_aliases import beat_names
 from emage.motion.layout import ROOT
 from emage.motion.skeleton import BEAT_JOINTS, Skeleton, file_scale
@@ -181,10 +182,9 @@ def _header_of(path: Path) -> BodyHeader:
     header = parse_header(read_lines(path), path)
     raw = Skeleton(tuple(header.names), tuple(header.parents), torch.tensor(header.offsets, dtype=torch.float64))
     scale, unit = file_scale(raw)
-    fps, whole = 1 / header.frame_time_s, round(1 / header.frame_time_s)
-    fps = float(whole) if whole and abs(fps / whole - 1) < FPS_TOLERANCE else fps
+    fps = nominal_fps(header.frame_time_s)
     check_fps(fps, path)
-    places = {joint: place for place, joint in beat_names(header.names).items()}
+    places = {joint: place for place, joint in beat_names(header.names, header.parents).items()}
     known = [joint for joint in BEAT_JOINTS if joint in places]
     if len(known) < MIN_JOINTS:
         raise InputError(

@@ -164,7 +164,7 @@ class _PairReader:
 
     def _take(self, performance: Performance) -> Take:
         bvh = performance_to_bvh(performance)
-        names = {name: place for place, name in beat_names(bvh.names).items()}
+        names = {name: place for place, name in beat_names(bvh.names, bvh.parents).items()}
         if self.plan is None:
             joints = tuple(joint for joint in BEAT_JOINTS if joint in names)
             parents = scored_parents(joints, names, bvh.skeleton)

@@ -15,13 +15,13 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from emage.errors import InputError
+from emage.errors import InputError, warn_input
 from emage.motion import rotation
 from emage.motion.atomic import partial_file
-from emage.motion.bvh_reader import parse_frames, parse_header, read_lines
+from emage.motion.bvh_reader import BvhHeader, parse_frames, parse_header, read_lines
+from emage.motion.frame_time import nominal_fps
 from emage.motion.skeleton import Skeleton, forward_kinematics
 
-FPS_TOLERANCE = 5e-4  # relative: 0.008333 s means 1/120 s, 0.0667 s means 1/15 s, but 29.97 fps stays itself
 CHUNK_FRAMES = 1024  # ten minutes at 120 fps at once take 2 GB and several times as long
 
 
@@ -35,7 +35,6 @@ class BvhMotion:
         values: (T, C) float64, the rows of the file: degrees and centimetres.
         frame_time_s: the file's own `Frame Time`.
         end_sites: (index of the joint that holds it, OFFSET in centimetres (3,)) of every End Site.
-        notices: what was odd about the file without being a fault.
     """
 
     skeleton: Skeleton
@@ -43,7 +42,6 @@ class BvhMotion:
     values: Tensor
     frame_time_s: float
     end_sites: tuple[tuple[int, Tensor], ...] = ()
-    notices: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         assert len(self.channels) == self.skeleton.num_joints
@@ -72,9 +70,7 @@ class BvhMotion:
     @property
     def fps(self) -> float:
         """1 / frame_time_s, taken as the whole number that the file's rounding stands for (0.008333 s is 120 fps)."""
-        fps = 1 / self.frame_time_s
-        whole = round(fps)
-        return float(whole) if whole and abs(fps / whole - 1) < FPS_TOLERANCE else fps
+        return nominal_fps(self.frame_time_s)
 
     @property
     def duration_s(self) -> float:
@@ -147,6 +143,9 @@ class BvhMotion:
 def read_bvh(path: str | Path, scale_to_cm: float = 1.0, *, trust_frame_count: bool = True) -> BvhMotion:
     """Reads a BVH file of any source.
 
+    Doubtful input that is accepted (decimal commas, a `Frame Time` that is a rate, more rows than `Frames:` says) is an
+    `InputWarning`.
+
     Args:
         path: the file.
         scale_to_cm: centimetres per unit of the file (100 for metres); OFFSETs and position channels are multiplied.
@@ -161,16 +160,13 @@ def read_bvh(path: str | Path, scale_to_cm: float = 1.0, *, trust_frame_count: b
     lines = read_lines(path)
     header = parse_header(lines, path)
     values = torch.from_numpy(parse_frames(lines, header, path))  # (T, C)
-    notices: list[str] = []
     if values.shape[1] == 0:  # nothing moves: no row says how many frames there are
         values = values.new_empty(header.num_frames, 0)
     if trust_frame_count and len(values) < header.num_frames:
-        raise InputError(
-            f"{path}: `Frames:` says {header.num_frames}, but {len(values)} rows follow line {header.first_row}:"
-            " the file is cut off; copy it again, or correct `Frames:` if these are all"
-        )
+        raise InputError(f"{path}: {_missing_rows(header, len(values))}")
     if trust_frame_count and len(values) > header.num_frames:
-        notices.append(f"`Frames:` says {header.num_frames}: {len(values) - header.num_frames} more rows are left out")
+        surplus = len(values) - header.num_frames
+        warn_input(f"{path}: `Frames:` says {header.num_frames}; the {surplus} rows beyond are left out")
         values = values[: header.num_frames]
 
     lengths = torch.tensor([column.endswith("position") for column in header.columns], dtype=torch.bool)
@@ -182,8 +178,19 @@ def read_bvh(path: str | Path, scale_to_cm: float = 1.0, *, trust_frame_count: b
         values=values,
         frame_time_s=header.frame_time_s,
         end_sites=tuple((joint, scale_to_cm * torch.tensor(o, dtype=torch.float64)) for joint, o in header.end_sites),
-        notices=tuple(notices),
     )
+
+
+def _missing_rows(header: BvhHeader, num_rows: int) -> str:
+    """Why a file holds fewer rows than it says, and the remedy."""
+    found = f"`Frames:` says {header.num_frames}, but {num_rows} rows follow line {header.first_row}"
+    step = round(header.num_frames / max(num_rows, 1))
+    if num_rows > 20 and step > 1 and abs(header.num_frames - step * num_rows) <= 3 * step:
+        return (  # BEAT's own cache at 15 fps keeps the header of the recording at 120 fps
+            f"{found}: either the file is cut off, or it was thinned {step}:1 and kept its old header; then write"
+            f" `Frames: {num_rows}` and `Frame Time: {step * header.frame_time_s:.6g}`"
+        )
+    return f"{found}: the file is cut off; copy it again, or correct `Frames:` if these are all"
 
 
 def bvh_from_rotations(

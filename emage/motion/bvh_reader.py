@@ -1,8 +1,8 @@
 """The grammar of BVH files: text in, hierarchy and numbers out; every fault is named with its line.
 
-Generous where exporters differ: keywords in any case, braces anywhere, tabs, blank lines, CRLF, a byte order mark,
-joint names with spaces, `Frames: 7200.0`. Strict where numbers would be wrong: a row holds one finite number per
-channel.
+Differences between exporters are accepted: keywords in any case, braces anywhere, tabs, blank lines, CRLF, a byte order
+mark, joint names with spaces, `Frames: 7200.0`. Decimal commas and a `Frame Time` that is a rate are accepted with an
+`InputWarning`. A row must hold one finite number per channel.
 
 Source: the format has no standard; J. Lander, "Working with Motion Capture File Formats" (1998), repeats Biovision's
 own description.
@@ -18,7 +18,8 @@ from pathlib import Path
 
 import numpy as np
 
-from emage.errors import InputError
+from emage.errors import InputError, warn_input
+from emage.motion.frame_time import frame_time
 
 CHANNELS = ("Xposition", "Yposition", "Zposition", "Xrotation", "Yrotation", "Zrotation")
 
@@ -26,6 +27,9 @@ _CHANNEL_OF = {channel.upper(): channel for channel in CHANNELS}
 _WORD = re.compile(r"[{}]|[^\s{}]+")
 _FRAMES = re.compile(r"\s*frames\s*:?\s*([^\s:]+)\s*", re.IGNORECASE)
 _FRAME_TIME = re.compile(r"\s*frame\s*time\s*:?\s*([^\s:]+)\s*", re.IGNORECASE)
+_DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+(?:[eE][+-]?\d+)?")
+LARGEST_VALUE = 1e6  # degrees or units of length: 10 km in centimetres; beyond, positions lose their precision
+MOST_FRAMES, MOST_FRAMES_AT_REST = 10**8, 10**5  # of a file that moves, and of one without channels, which has no rows
 
 
 @dataclass
@@ -39,8 +43,9 @@ class BvhHeader:
         channels: channel names of each joint in file order.
         end_sites: (index of the joint that holds it, OFFSET) of every End Site.
         num_frames: what the `Frames:` line says.
-        frame_time_s: what the `Frame Time:` line says.
+        frame_time_s: what the `Frame Time:` line says, in seconds.
         first_row: index of the first line below the header.
+        decimal_commas: whether a number of the header is written with one.
     """
 
     names: list[str] = field(default_factory=list)
@@ -51,6 +56,7 @@ class BvhHeader:
     num_frames: int = 0
     frame_time_s: float = 0.0
     first_row: int = 0
+    decimal_commas: bool = False
 
     @property
     def columns(self) -> list[str]:
@@ -86,6 +92,7 @@ class _Scanner:
     def __init__(self, lines: list[str], path: str | Path) -> None:
         self.lines, self.path = lines, path
         self.row = self.column = 0
+        self.decimal_commas = False
 
     def error(self, problem: str) -> InputError:
         return InputError(f"{self.path}, line {min(self.row + 1, len(self.lines))}: {problem}")
@@ -109,10 +116,19 @@ class _Scanner:
 
     def number(self, expected: str) -> float:
         word = self.word(expected)
-        value = parse_number(word)
+        value = self.parse(word)
         if value is None or not math.isfinite(value):
-            raise self.error(f"got {word!r} where {expected} should stand")
+            raise self.error(f"got {word[:40]!r} where {expected} should stand")
+        if abs(value) > LARGEST_VALUE:
+            raise self.error(f"{expected} is {word[:40]!r}; expected at most {LARGEST_VALUE:g}")
         return value
+
+    def parse(self, word: str) -> float | None:
+        """`parse_number` that accepts a decimal comma too."""
+        if _DECIMAL_COMMA.fullmatch(word):
+            self.decimal_commas = True
+            word = word.replace(",", ".")
+        return parse_number(word)
 
 
 @dataclass
@@ -172,7 +188,14 @@ def parse_header(lines: list[str], path: str | Path) -> BvhHeader:
     if not header.names:
         raise scanner.error("MOTION before any ROOT: the hierarchy is empty")
     _read_timing(scanner, header)
+    header.decimal_commas = scanner.decimal_commas
+    if header.decimal_commas:
+        _warn_of_commas(path)
     return header
+
+
+def _warn_of_commas(path: str | Path) -> None:
+    warn_input(f"{path}: its numbers have decimal commas; they are read as decimal points")
 
 
 def _open_block(key: str, scanner: _Scanner, header: BvhHeader, opened: list[_Block]) -> None:
@@ -243,16 +266,35 @@ def _read_timing(scanner: _Scanner, header: BvhHeader) -> None:
         for key, pattern in (("frames", _FRAMES), ("time", _FRAME_TIME)):
             match = pattern.fullmatch(line)
             if match and key not in found:
-                value = parse_number(match.group(1))
-                found[key] = math.nan if value is None else value
+                found[key] = _frames(scanner, header, match[1]) if key == "frames" else _frame_time(scanner, match[1])
                 break
         else:
             raise scanner.error(f"got {line.strip()[:40]!r} where {missing} should stand")
-        if key == "frames" and not (found[key] >= 0 and found[key] % 1 == 0):
-            raise scanner.error(f"Frames: got {match.group(1)!r}; expected a whole number")
-        if key == "time" and not 0 < found[key] < math.inf:
-            raise scanner.error(f"Frame Time: got {match.group(1)!r}; expected seconds above 0, e.g. 0.008333")
     header.num_frames, header.frame_time_s, header.first_row = int(found["frames"]), found["time"], scanner.row + 1
+
+
+def _frames(scanner: _Scanner, header: BvhHeader, word: str) -> float:
+    count = parse_number(word)
+    if count is None or not (count >= 0 and count % 1 == 0):
+        raise scanner.error(f"Frames: got {word[:40]!r}; expected a whole number")
+    most = MOST_FRAMES if any(header.channels) else MOST_FRAMES_AT_REST
+    if count > most:
+        reason = "" if any(header.channels) else ", since no joint has CHANNELS"
+        raise scanner.error(f"Frames: got {word[:40]!r}; expected at most {most}{reason}")
+    return count
+
+
+def _frame_time(scanner: _Scanner, word: str) -> float:
+    value = scanner.parse(word)
+    if value is None or not 0 < value < math.inf:
+        raise scanner.error(f"Frame Time: got {word[:40]!r}; expected seconds above 0, e.g. 0.008333")
+    try:
+        seconds, warning = frame_time(word.replace(",", "."))
+    except ValueError as error:
+        raise scanner.error(f"Frame Time: {error}") from error
+    if warning:
+        warn_input(f"{scanner.path}, line {scanner.row + 1}: {warning}")
+    return seconds
 
 
 def parse_frames(lines: list[str], header: BvhHeader, path: str | Path) -> np.ndarray:
@@ -267,20 +309,35 @@ def parse_frames(lines: list[str], header: BvhHeader, path: str | Path) -> np.nd
         (T, C) float64, all finite.
 
     Raises:
-        InputError: a row that does not hold one number per channel, or a number that is NaN or infinite, with its line.
+        InputError: a row that does not hold one number per channel, or a number that is NaN, infinite or above
+            LARGEST_VALUE, with its line.
     """
     num_channels = sum(map(len, header.channels))
     body = lines[header.first_row :]
     if all(not line or line.isspace() for line in body):
         return np.empty((0, num_channels))
-    try:
-        # One C pass, 50 times faster than float(); what it refuses is looked at again line by line.
-        values = np.loadtxt(body, dtype=np.float64, comments=None, ndmin=2)
-    except ValueError:
-        values = np.empty((0, 0))
-    if values.shape[1] != num_channels or not np.isfinite(values).all():
+    values, has_commas = _table(body), False
+    if values is None and any("," in line for line in body):
+        values, has_commas = _table(_with_decimal_points(body)), True
+    usable = values is not None and values.shape[1] == num_channels and np.isfinite(values).all()
+    if not usable or np.abs(values).max(initial=0) > LARGEST_VALUE:
         raise _find_fault(body, header, path)
+    if has_commas and not header.decimal_commas:
+        _warn_of_commas(path)
     return values
+
+
+def _table(body: list[str]) -> np.ndarray | None:
+    """One C pass, 50 times faster than float(); what it refuses is looked at again line by line."""
+    try:
+        return np.loadtxt(body, dtype=np.float64, comments=None, ndmin=2)
+    except ValueError:
+        return None
+
+
+def _with_decimal_points(body: list[str]) -> list[str]:
+    """Lines whose decimal commas are points; a comma that is none, e.g. between two numbers, stays."""
+    return [" ".join(w.replace(",", ".") if _DECIMAL_COMMA.fullmatch(w) else w for w in line.split()) for line in body]
 
 
 def _find_fault(body: list[str], header: BvhHeader, path: str | Path) -> InputError:
@@ -289,12 +346,17 @@ def _find_fault(body: list[str], header: BvhHeader, path: str | Path) -> InputEr
     rows = [(number, line) for number, line in enumerate(body, header.first_row + 1) if line.strip()]
     for frame, (number, line) in enumerate(rows):
         where, words = f"{path}, line {number} (frame {frame})", line.split()
+        stray = next((word for word in words if "," in word and not _DECIMAL_COMMA.fullmatch(word)), "")
+        if stray:
+            return InputError(f"{where}: got {stray[:40]!r}; separate the values by blanks, decimals by a point")
         if len(words) != len(columns):
             cut = number == rows[-1][0] and len(words) < len(columns)
             remedy = "the file may be cut off here" if cut else "a frame is one line with one number per channel"
             return InputError(f"{where}: {len(words)} values, expected {len(columns)}; {remedy}")
         for column, word in zip(columns, words, strict=True):
-            value = parse_number(word)
+            value = parse_number(word.replace(",", "."))
             if value is None or not math.isfinite(value):
                 return InputError(f"{where}: {column} is {word[:40]!r}; expected a finite number")
+            if abs(value) > LARGEST_VALUE:
+                return InputError(f"{where}: {column} is {word[:40]!r}; expected at most {LARGEST_VALUE:g}")
     return InputError(f"{path}: below line {header.first_row}: not a table with {len(columns)} numbers a line")

@@ -15,8 +15,9 @@ from emage.export import performance_to_bvh
 from emage.motion.arkit_file import arkit_beside, read_arkit_file
 from emage.motion.arkit_motion import evenly_spaced
 from emage.motion.bvh import BvhMotion, read_bvh
+from emage.motion.joint_aliases import joint_names
 from emage.motion.resample import resample_linear
-from emage.motion.skeleton import canonical_name, forward_kinematics
+from emage.motion.skeleton import forward_kinematics
 from emage.performance import Performance
 from emage.performance_file import read_performance_file
 from emage.sound_endings import SOUND_ENDINGS
@@ -149,7 +150,7 @@ def _face_beside(path: Path, body: BvhMotion) -> np.ndarray | None:
 
 
 def _shown_body(body: BvhMotion, name: str, fps: float, face: np.ndarray | None) -> Shown:
-    joints = tuple(canonical_name(joint) for joint in body.names)
+    joints = joint_names(body.names, body.parents)
     parents = list(body.parents)
     places, heads = [], []
     head = joints.index("Head") if "Head" in joints else None

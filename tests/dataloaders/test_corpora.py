@@ -161,6 +161,14 @@ class TestRaw:
         assert (sources.face.weights == plain).all()
         assert any("tongueOut" in notice for notice in sources.notices)
 
+    def test_doubtful_motion_is_a_notice_without_its_path(self, one, recwarn):
+        path = one / "2_scott_0_1_1.bvh"
+        path.write_text(path.read_text().replace("Frame Time: 0.008333", "Frame Time: 120") + "\n")
+        sources = read(one.parent)
+        assert sources.motion_fps == 120
+        assert "line 431: Frame Time 120 is taken as 120 frames a second, not as seconds" in sources.notices
+        assert not recwarn.list
+
     @pytest.mark.parametrize(
         ("ending", "spoil", "message"),
         [

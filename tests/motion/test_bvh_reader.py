@@ -3,7 +3,7 @@
 import pytest
 from bvh_text import ARM, assert_same_motion, save
 
-from emage.errors import InputError
+from emage.errors import InputError, InputWarning, collected_warnings
 from emage.motion.bvh import read_bvh, write_bvh
 
 # Grammar
@@ -61,6 +61,39 @@ def test_joint_names_keep_the_spelling_of_the_file(tmp_path, name):
 def test_a_name_in_an_old_code_page_does_not_stop_the_reader(tmp_path):
     motion = read_bvh(save(tmp_path, ARM.replace("JOINT Arm", "JOINT Br\u00e4s").encode("latin-1")))
     assert motion.skeleton.names[1] == "Br\u00e4s"
+
+
+# Doubtful input: accepted with a warning
+
+
+@pytest.mark.parametrize("where", ["everywhere", "header", "rows", "Frame Time"])
+def test_decimal_commas_are_read_as_points_with_one_warning(tmp_path, where):
+    header, rows = ARM.split("1.0 2.0", 1)
+    rows = "1.0 2.0" + rows
+    if where == "Frame Time":
+        text = ARM.replace("0.033333", "0,033333")
+    else:
+        commas = [part.replace(".", ",") for part in (header, rows)]
+        text = {"everywhere": "".join(commas), "header": commas[0] + rows, "rows": header + commas[1]}[where]
+    path = save(tmp_path, text)
+    with collected_warnings() as doubts:
+        motion = read_bvh(path)
+    assert_same_motion(motion, read_bvh(save(tmp_path, ARM, "plain.bvh")))
+    assert doubts == [f"{path}: its numbers have decimal commas; they are read as decimal points"]
+
+
+@pytest.mark.parametrize(
+    "text, fps, warning",
+    [
+        ("30", 30, "line 23: Frame Time 30 is taken as 30 frames a second, not as seconds"),
+        ("33,3", 30, r"line 23: Frame Time 33.3 is taken as milliseconds \(30 fps\), not as seconds"),
+        ("0,0333", 30, r"line 23: Frame Time 0.0333 is rounded; taken as 1/30 s \(30 fps\)"),
+    ],
+)
+def test_a_frame_time_in_another_unit_is_told_with_its_line(tmp_path, text, fps, warning):
+    path = save(tmp_path, ARM.replace("0.033333", text))
+    with pytest.warns(InputWarning, match=warning):
+        assert read_bvh(path).fps == pytest.approx(fps)
 
 
 # Faults
@@ -138,7 +171,45 @@ FAULTS = {
     "NaN": ("3.0 90.0", "3.0 NaN", r"line 24 \(frame 0\): Hips.Zrotation is 'NaN'; expected a finite number"),
     "infinity": ("90.0 90.0\n", "90.0 1e999\n", r"line 25 \(frame 1\): Arm.Yrotation is '1e999'"),
     "a word": ("3.0 90.0", "3.0 1.#IND", r"line 24 \(frame 0\): Hips.Zrotation is '1.#IND'"),
-    "decimal commas": ("3.0 90.0", "3,0 90.0", r"line 24 \(frame 0\): Hips.Zposition is '3,0'"),
+    "commas between values": (
+        "3.0 90.0",
+        "3.0,90.0",
+        r"line 24 \(frame 0\): got '3.0,90.0'; separate the values by blanks",
+    ),
+    "comma and blank": ("3.0 90.0", "3.0, 90.0", r"line 24 \(frame 0\): got '3.0,'; separate the values by blanks"),
+    "separated thousands": ("3.0 90.0", "1,003.0 90.0", r"line 24 \(frame 0\): got '1,003.0'; .*decimals by a point"),
+    "degrees of 1e308": (
+        "3.0 90.0",
+        "3.0 1e308",
+        r"line 24 \(frame 0\): Hips.Zrotation is '1e308'; expected at most 1e",
+    ),
+    "an OFFSET of 1e30": (
+        "0.0 10.0 0.0",
+        "0.0 1e30 0.0",
+        "line 8: the Y of OFFSET of joint Arm is '1e30'; expected at most",
+    ),
+    "Frames beyond reason": ("Frames: 2", "Frames: 1e308", "line 22: Frames: got '1e308'; expected at most 100000000"),
+    "Frame Time of 1e-320": (
+        "0.033333",
+        "1e-320",
+        "line 23: Frame Time: got '1e-320', .* frames a second; expected the",
+    ),
+    "Frame Time of 1e-9": (
+        "0.033333",
+        "1e-9",
+        r"line 23: Frame Time: got '1e-9', 1e\+09 frames a second; expected the",
+    ),
+    "Frame Time of 1e300": ("0.033333", "1e300", "line 23: Frame Time: got '1e300'; expected the seconds of a frame"),
+    "a Frame Time of two meanings": (
+        "0.033333",
+        "100",
+        "got '100', which may be 100 frames .* write 0.01 or 0.1 seconds",
+    ),
+    "a rate on its own line": (
+        "Frame Time: 0.033333",
+        "Frame Rate: 30",
+        "got 'Frame Rate: 30' where 'Frame Time: seconds'",
+    ),
     "zero bytes": ("90.0 90.0\n", "90.0 \0\0\0\0\n", r"line 25 \(frame 1\): Arm.Yrotation is"),
     "a comment behind the rows": ("90.0 90.0\n", "90.0 90.0\nthe end\n", r"line 26 \(frame 2\): 2 values, expected 8"),
 }
@@ -161,11 +232,12 @@ def test_a_missing_file_is_named(tmp_path):
         read_bvh(tmp_path / "nowhere.bvh")
 
 
-def test_surplus_rows_are_left_out_with_a_notice_and_the_count_can_be_distrusted(tmp_path):
+def test_surplus_rows_are_left_out_with_a_warning_and_the_count_can_be_distrusted(tmp_path):
     path = save(tmp_path, ARM.replace("Frames: 2", "Frames: 1"))
-    motion = read_bvh(path)
+    with collected_warnings() as doubts:
+        motion = read_bvh(path)
     assert motion.num_frames == 1
-    assert motion.notices == ("`Frames:` says 1: 1 more rows are left out",)
+    assert doubts == [f"{path}: `Frames:` says 1; the 1 rows beyond are left out"]
     assert read_bvh(path, trust_frame_count=False).num_frames == 2
     thinned = save(tmp_path, ARM.replace("Frames: 2", "Frames: 16"))
     assert read_bvh(thinned, trust_frame_count=False).num_frames == 2
@@ -186,3 +258,18 @@ def test_a_file_whose_joints_have_no_channels_rests_in_its_offsets(tmp_path):
     motion = read_bvh(save(tmp_path, text))
     assert motion.positions().tolist() == [[[1, 2, 3], [2, 3, 4]]] * 3
     assert motion.end_sites == ()
+
+
+def test_a_thinned_file_with_the_header_of_the_whole_recording_is_told_from_one_that_is_cut_off(tmp_path):
+    row = ARM.splitlines()[-1] + "\n"
+    many = ARM.replace("0.033333", "0.008333") + 98 * row  # 100 rows
+    with pytest.raises(InputError, match=r"thinned 8:1 .* write `Frames: 100` and `Frame Time: 0.066664`"):
+        read_bvh(save(tmp_path, many.replace("Frames: 2", "Frames: 797")))
+    with pytest.raises(InputError, match="says 870, but 100 rows follow line 23: the file is cut off"):
+        read_bvh(save(tmp_path, many.replace("Frames: 2", "Frames: 870")))
+
+
+def test_a_file_without_channels_cannot_claim_any_number_of_frames(tmp_path):
+    text = "HIERARCHY\nROOT a\n{\nOFFSET 1 2 3\n}\nMOTION\nFrames: 1000000000000\nFrame Time: 0.1\n"
+    with pytest.raises(InputError, match="expected at most 100000, since no joint has CHANNELS"):
+        read_bvh(save(tmp_path, text))

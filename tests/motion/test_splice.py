@@ -93,3 +93,107 @@ def test_a_constant_offset_never_grows_and_meets_every_border(mask_values, offse
     assert torch.equal(result[mask[:, 0]], torch.full_like(result, offset)[mask[:, 0]])
     assert (result.abs() <= abs(offset) * 1.35 + 1e-6).all()  # both sides of a short gap fade at once
     assert (result * offset >= -1e-6).all()
+
+
+# Offsets around 180 degrees
+
+
+def turning(num_frames: int, seed: int, largest_deg: float) -> torch.Tensor:
+    """Smooth rotations of one joint about an axis that drifts, (T, 3, 3), float64."""
+    draw = torch.Generator().manual_seed(seed)
+    frames = torch.arange(num_frames, dtype=torch.float64)[:, None]
+    frequency = 0.05 + 0.2 * torch.rand(1, 3, generator=draw, dtype=torch.float64)
+    phase = 6 * torch.rand(1, 3, generator=draw, dtype=torch.float64)
+    vector = torch.deg2rad(torch.tensor(largest_deg)) * torch.sin(frequency * frames + phase) / 3**0.5
+    return rotation.axis_angle_to_matrix(vector)
+
+
+def turn_per_frame_deg(matrix: torch.Tensor) -> float:
+    return float(torch.rad2deg(rotation.angle_between(matrix[:-1], matrix[1:])).max())
+
+
+def spliced(generated: torch.Tensor, given_motion: torch.Tensor, mask: torch.Tensor, fps: float) -> torch.Tensor:
+    """One joint, (T, 3, 3) each, through the public function."""
+    place = LAYOUT.joints.index("RightArm")
+    motions = []
+    for matrix in (generated, given_motion):
+        rest = torch.eye(3, dtype=torch.float64).repeat(len(matrix), LAYOUT.num_joints, 1, 1)
+        rest[:, place] = matrix
+        motions.append(from_matrices(rest, LAYOUT, torch.zeros(len(matrix), 3, dtype=torch.float64)))
+    joints = torch.zeros(len(mask), LAYOUT.num_joints + 1, dtype=torch.bool)
+    joints[:, place] = mask
+    result = splice_motion(*motions, joints, layout=LAYOUT, fps=fps)
+    columns = column_mask(joints, LAYOUT)
+    assert torch.equal(result[columns], motions[1][columns])  # given frames are exact
+    return to_matrices(result, LAYOUT)[:, place]
+
+
+@settings(deadline=None, max_examples=80)
+@given(
+    seed=st.integers(0, 10_000),
+    offset_deg=st.floats(150, 210),
+    wobble_deg=st.floats(0, 60),
+    stop=st.integers(22, 70),
+    fps=st.sampled_from([15.0, 30.0, 60.0]),
+)
+def test_an_offset_near_180_degrees_fades_without_a_jump(seed, offset_deg, wobble_deg, stop, fps):
+    num_frames = 90
+    generated = turning(num_frames, seed, 60.0)
+    axis = torch.nn.functional.normalize(torch.randn(3, generator=torch.Generator().manual_seed(seed)), dim=0).double()
+    half_turn = rotation.axis_angle_to_matrix(torch.deg2rad(torch.tensor(offset_deg, dtype=torch.float64)) * axis)
+    given_motion = turning(num_frames, seed + 1, wobble_deg) @ half_turn @ generated
+    mask = torch.zeros(num_frames, dtype=torch.bool)
+    mask[20:stop] = True
+    result = spliced(generated, given_motion, mask, fps)
+    sources = turn_per_frame_deg(generated), turn_per_frame_deg(given_motion)
+    offset_turn = turn_per_frame_deg(given_motion @ generated.transpose(-1, -2))
+    fade = 1.5 * 180 / (round(0.5 * fps) + 1)  # the fastest frame of a cubic over half a turn
+    # A rotation vector of length pi moves at most pi / 2 times as fast as its rotation.
+    assert turn_per_frame_deg(result) <= max(*sources, sources[0] + 1.6 * offset_turn + fade) + 1e-6
+
+
+@settings(deadline=None, max_examples=60)
+@given(seed=st.integers(0, 10_000), gap=st.integers(1, 16), fps=st.sampled_from([15.0, 30.0]))
+def test_a_gap_between_two_offsets_of_180_degrees_is_crossed_without_a_turn(seed, gap, fps):
+    """Offsets of 179 and 181 degrees differ by 2 degrees, though their rotation vectors point to opposite sides."""
+    num_frames = 40 + gap
+    generated = turning(num_frames, seed, 40.0)
+    across_deg = torch.linspace(177, 183, num_frames, dtype=torch.float64)[:, None]
+    axis = torch.nn.functional.normalize(torch.randn(3, generator=torch.Generator().manual_seed(seed)), dim=0).double()
+    given_motion = rotation.axis_angle_to_matrix(torch.deg2rad(across_deg) * axis) @ generated
+    mask = torch.ones(num_frames, dtype=torch.bool)
+    mask[20 : 20 + gap] = False
+    result = spliced(generated, given_motion, mask, fps)
+    blend = round(0.5 * fps)
+    leaves = gap > blend  # a longer gap lets the offset fade towards zero and come back
+    fade = 2 * 1.5 * 180 / (blend + 1) if leaves else 1.0
+    assert turn_per_frame_deg(result) <= turn_per_frame_deg(generated) + turn_per_frame_deg(given_motion) + fade
+
+
+@settings(deadline=None, max_examples=60)
+@given(seed=st.integers(0, 10_000), stop=st.integers(22, 70), second=st.integers(0, 1))
+def test_smaller_offsets_fade_as_rotation_vectors_do(seed, stop, second):
+    """Below 90 degrees the curve is the cubic on the plain rotation vectors."""
+    num_frames = 90
+    offset = rotation.matrix_to_axis_angle(turning(num_frames, seed, 80.0))[:, None]
+    mask = torch.zeros(num_frames, 1, dtype=torch.bool)
+    mask[20:stop] = True
+    mask[stop + 4 : stop + 8] = bool(second)
+    plain, turned = (faded(offset, mask, fps=FPS, rotations=rotations) for rotations in (False, True))
+    torch.testing.assert_close(turned, plain, atol=1e-9, rtol=0)
+
+
+def test_an_offset_that_crosses_180_degrees_at_the_border_continues_in_its_direction():
+    """Known case: 160, 170, 180, 190 degrees about one axis; the fade goes on to 360 degrees, the shorter way."""
+    angle = torch.deg2rad(torch.tensor([160.0, 170, 180, 190] + 20 * [0.0], dtype=torch.float64))
+    vector = rotation.matrix_to_axis_angle(rotation.axis_angle_to_matrix(angle[:, None] * torch.eye(3).double()[0]))
+    assert vector[3, 0] < 0  # 190 degrees are stored as -170
+    mask = torch.arange(24)[:, None] < 4
+    result = faded(vector[:, None], mask, fps=FPS, rotations=True)[:, 0]
+    steps_deg = torch.rad2deg(
+        rotation.angle_between(*(rotation.axis_angle_to_matrix(result[a:b]) for a, b in ((0, -1), (1, None))))
+    )
+    assert steps_deg[3] == pytest.approx(12, abs=3)
+    assert steps_deg.max() < 30
+    assert torch.rad2deg(result[4, 0]) == pytest.approx(-158, abs=5)
+    assert result[12:].abs().max() < 1e-9

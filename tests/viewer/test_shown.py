@@ -1,9 +1,12 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from viewer.results import performance
 
 from emage.errors import InputError, collected_warnings
+from emage.motion.bvh import read_bvh, write_bvh
 from emage.motion.layout import ARKIT_51
 from emage.motion.livelink import write_livelink_csv
 from emage.viewer.body_shape import capsules
@@ -79,6 +82,17 @@ def test_the_emotions_of_beat_beside_a_body_are_no_face(tmp_path):
     performance(10).save_bvh(tmp_path / "a.bvh")
     (tmp_path / "a.csv").write_text("0.0,3.5,1,happiness\n")
     assert load_shown(tmp_path / "a.bvh").face is None
+
+
+@pytest.mark.parametrize("rename", ["mixamorig:{}".format, "{}.001".format, "Armature|{}".format])
+def test_names_of_other_systems_are_the_same_picture(tmp_path, shown, rename):
+    performance().save_bvh(tmp_path / "a.bvh")
+    body = read_bvh(tmp_path / "a.bvh")
+    names = tuple(rename(name) for name in body.names)
+    write_bvh(tmp_path / "b.bvh", replace(body, skeleton=replace(body.skeleton, names=names)))
+    other = load_shown(tmp_path / "b.bvh")
+    assert other.joints == shown.joints
+    assert other.positions_cm == pytest.approx(shown.positions_cm, abs=0.01)
 
 
 def test_an_npz_of_ours_is_the_same_picture(tmp_path, shown):

@@ -82,7 +82,10 @@ def _add_person(parser: argparse.ArgumentParser) -> None:
 def _add_keeping(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("editing", "some of an older motion stays as it is, the rest is made around it")
     group.add_argument(
-        "--keep", type=Path, metavar="FILE", help="a BVH, e.g. of an earlier take; it begins with the sound"
+        "--keep",
+        type=Path,
+        metavar="FILE",
+        help="a BVH, e.g. of an earlier take; it begins with the sound; axes, unit, rest pose and names may differ",
     )
     parts = "comma separated joints, or parts: upper, hands, lower, all (all)"
     group.add_argument("--keep-parts", metavar="LIST", help=parts)
