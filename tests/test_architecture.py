@@ -11,6 +11,7 @@ FLOORS = {
     "emage.motion": 0,
     "emage.audio": 0,
     "emage.text": 0,
+    "emage.text_encoding": 0,
     "emage.vocabulary": 0,
     "emage.word_vectors": 0,
     "emage.speakers": 0,

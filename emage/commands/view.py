@@ -59,7 +59,7 @@ def run_view(arguments: argparse.Namespace) -> int:
     if audio is None:
         logger.info("no sound: none was given with --audio, and none of the name lies beside %s", first)
     sound = None if audio is None else Sound(read_audio(audio, SAMPLE_RATE), SAMPLE_RATE)
-    words = _words(arguments.words, first)
+    words = _words(arguments.words, first, None if sound is None else len(sound.waveform) / sound.sample_rate)
     page = arguments.out or first.with_suffix(".html")
     write_page(page, shown, sound=sound, words=words, title=page.stem, theme=arguments.theme)
     paths = [page]
@@ -73,8 +73,8 @@ def run_view(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _words(given: Path | None, first: Path) -> list[TimedWord]:
+def _words(given: Path | None, first: Path, duration_s: float | None) -> list[TimedWord]:
     if given is not None:
-        return read_words(given)
+        return read_words(given, duration_s)
     beside = [first.with_name(first.stem + ending) for ending in WORD_ENDINGS]
-    return next((read_words(path) for path in beside if path.is_file()), [])
+    return next((read_words(path, duration_s) for path in beside if path.is_file()), [])
