@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 _MIN_SHARE = 0.5  # of neighbouring cues, of which the later repeats the earlier
 _MIN_REPEATED_WORDS = 3  # in the whole file
+_FLASH_S = 0.1
 _MAX_GAP_S = 1.0  # a scrolling caption follows the one before at once
 
 
@@ -24,9 +25,16 @@ class ShownCue(NamedTuple):
 
 def repeated_words(cues: Sequence[ShownCue]) -> list[int]:
     """How many words at the beginning of each cue the cue before has shown already; all 0 if the file does not scroll."""
+    if not cues:
+        return []
     repeated = [0, *(_overlap(before, cue) for before, cue in zip(cues, cues[1:], strict=False))]
     pairs = sum(bool(cue.words) for cue in cues) - 1
-    evidence = sum(count for count, cue in zip(repeated, cues, strict=True) if count < len(cue.words))
+    # A cue that repeats all of the one before may be a speaker who does; not so one that lasts 0.01 s, as YouTube's do.
+    evidence = sum(
+        count
+        for count, cue in zip(repeated, cues, strict=True)
+        if count < len(cue.words) or cue.end_s - cue.start_s < _FLASH_S
+    )
     scrolls = sum(map(bool, repeated)) >= _MIN_SHARE * pairs and evidence >= _MIN_REPEATED_WORDS
     return repeated if scrolls else [0] * len(cues)
 

@@ -125,14 +125,16 @@ class _Reader:
         if segments:
             return self._read_segments(segments)
         if all(rows is None for rows in lists.values()):
+            if str(node.get("text") or "").strip():
+                raise InputError(f"{self.path}: it has a text but no times; give the text with --text")
             keys = ", ".join(repr(key[:40]) for key in list(node)[:6])
             raise InputError(f"{self.path}: no list of words in it, its keys are {keys or 'none'}; {_EXPECTED}")
         return self._read_rows(lists["words"] or lists["word_segments"] or [])
 
-    def _list(self, node: dict[str, Any], key: str) -> list[Any] | None:
+    def _list(self, node: dict[str, Any], key: str, where: str = "") -> list[Any] | None:
         value = node.get(key)
         if value is not None and not isinstance(value, list):
-            raise InputError(f"{self.path}: {key}: got {reprlib.repr(value)}, no list; {_EXPECTED}")
+            raise InputError(f"{self.path}: {where}{key}: got {reprlib.repr(value)}, no list; {_EXPECTED}")
         return value
 
     def _read_rows(self, rows: list[Any], kind: Kind = "words") -> Kind:
@@ -147,7 +149,7 @@ class _Reader:
         for number, segment in enumerate(segments):
             if not isinstance(segment, dict):
                 raise InputError(f"{self.path}: segments: {_EXPECTED}, got {reprlib.repr(segment)}")
-            rows = self._list(segment, "words")
+            rows = self._list(segment, "words", f"segment {number}, ")
             if not _are_timed(rows) and (not rows or isinstance(segment.get("text"), str)):
                 self._add({**segment, "confidence": SHARED_TIME}, f"segment {number}", number)
                 continue
@@ -159,7 +161,7 @@ class _Reader:
     def _read_transcription(self, rows: list[Any]) -> Kind:
         """whisper.cpp: the tokens of a row if they have times (-ojf), else the row, which may be a token (-ml 1)."""
         for number, row in enumerate(rows):
-            tokens = self._list(row, "tokens") if isinstance(row, dict) else None
+            tokens = self._list(row, "tokens", f"row {number}, ") if isinstance(row, dict) else None
             if tokens and _are_timed(tokens):
                 bounds = self._bounds(row, f"row {number}", "")
                 for place, token in enumerate(tokens):
