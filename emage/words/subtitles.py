@@ -147,13 +147,15 @@ def _highlighted_words(cues: Sequence[_Cue], plain: Sequence[Plain]) -> list[Tim
     if not shared or 2 * sum(map(bool, marked)) < len(cues):
         return None
     words = []
+    ends_s = _ends_of_speech(cues)
     for number, (cue, parts) in enumerate(zip(cues, marked, strict=True)):
         beside = [other for other in (number - 1, number + 1) if 0 <= other < len(cues)]
         if parts:
             found = " ".join(plain_text(part).text for part in parts).split()
-            words += [TimedWord(word, cue.start_s, cue.end_s, 1.0) for word in found]
+            confidence = 1.0 if cue.end_s >= cue.start_s else 0.0
+            words += [TimedWord(word, cue.start_s, ends_s[number], confidence) for word in found]
         elif not any(texts[other] == texts[number] for other in beside):
-            words += _timed_words(cue, cue.end_s, [], [(0, word) for word in texts[number]])
+            words += _timed_words(cue, ends_s[number], [], [(0, word) for word in texts[number]])
     return words
 
 

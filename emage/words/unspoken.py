@@ -9,10 +9,11 @@ Not spoken, and removed:
 - Music signs (`♪`), `>>`, and a dash at the beginning of a line. The words of a song stay: they are heard.
 - Speaker labels. A label stands at the beginning of a line and ends in a colon and a space. It is in capitals (`JOHN:`),
   or a role (`Speaker 1:`), or follows `>>`, or begins two or more lines of the text, or is a name in title case before
-  a word in upper case (`Anna: Hello`) in the first line. Words that open a sentence (`Note:`, `Question:`, `He said:`)
-  are never a label, and stay.
-- Time stamps at the beginning of a line, if they have hours, decimals or zero minutes (`00:12 hello`), or if two or more
-  lines begin with one and their times do not fall. A lone `3:45 in the morning` is spoken, and stays.
+  a word in upper case (`Anna: Hello`) at the beginning of a paragraph or where every second line has a label. Words that
+  open a sentence (`Note:`, `Question:`, `He said:`) are never a label, and stay.
+- Time stamps at the beginning of a line, if they have hours, decimals or zero minutes (`00:12 hello`), or if three or
+  more lines begin with one and their times do not fall (two, if the first is below a minute). A lone
+  `3:45 in the morning` is spoken, and stays.
 
 Sources: the DCMP Captioning Key and Netflix's Timed Text Style Guide (sound effects in brackets, speaker names in
 capitals with a colon, music notes, dialogue dashes), and the exports of Otter, Rev, Zoom and YouTube.
@@ -186,6 +187,11 @@ def _opens_sentence(name: str) -> bool:
     return any(word in _NOT_LABELS for word in re.findall(r"[\w'’]+", name.lower()))
 
 
+def _is_marked_name(name: str) -> bool:
+    """Whether a label is told by itself: a role, or in capitals."""
+    return bool(_ROLES.fullmatch(name)) or (name.isupper() and len(name) > 1)
+
+
 class _Beginnings:
     """What stands at the beginning of the lines of a text and is not spoken."""
 
@@ -205,11 +211,14 @@ class _Beginnings:
             label = _LABEL.match(line, place)
             names.update([label[1]] if label else [])
         num_lines = sum(bool(line.strip()) for line in lines)
+        names = Counter({name: count for name, count in names.items() if not _opens_sentence(name)})
         self.names = {name for name, count in names.items() if count > 1}
-        if self.names and names.total() >= _MIN_DIALOGUE_SHARE * num_lines:
+        self.dialogue = names.total() > 1 and names.total() >= _MIN_DIALOGUE_SHARE * num_lines
+        if self.dialogue and (self.names or any(_is_marked_name(name) for name in names)):
             self.names = set(names)
         rising = all(first <= second for first, second in pairwise(stamps_s))
-        self.stamped = len(stamps_s) > 1 and rising and len(stamps_s) >= _MIN_STAMPED_SHARE * num_lines
+        many = len(stamps_s) > 2 or (len(stamps_s) == 2 and stamps_s[0] < 60)
+        self.stamped = many and rising and len(stamps_s) >= _MIN_STAMPED_SHARE * num_lines
 
     def blank(self, number: int, line: str, removed: list[str]) -> str:
         """The line with spaces in place of what begins it and is not spoken."""
@@ -243,7 +252,7 @@ class _Beginnings:
             return not self.shouting or len(words) < 3
         rest = label.string[label.end() :].lstrip(" \t\"'“‘¿¡-–—")
         is_first = number == 0 or not self.lines[number - 1].strip()
-        return is_first and _is_title(name) and (not rest or not rest[0].islower())
+        return (is_first or self.dialogue) and _is_title(name) and (not rest or not rest[0].islower())
 
 
 def _skip_signs(line: str, place: int) -> tuple[int, bool]:

@@ -198,6 +198,8 @@ def test_underlined_words_are_times_only_where_a_file_marks_each_word(read):
     assert texts(words) == ["This", "is", "big", "news", "for", "us"]
     words, _ = read(srt((0, 1, "<u>one</u> two"), (1, 2, "one two"), (2, 3, "one <u>two</u>"), (4, 5, "<u>Yes</u>")))
     assert [(word.word, word.start_s) for word in words] == [("one", 0.0), ("two", 2.0), ("Yes", 4.0)]
+    words, _ = read(srt((0, 1, "<u>one</u> two"), (2, 1, "one <u>two</u>"), (4, 5, "<u>Yes</u>")))
+    assert words[1] == TimedWord("two", 2.0, 4.0, 0.0)
 
 
 def test_a_file_without_words_is_empty_with_a_warning(read):
