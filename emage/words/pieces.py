@@ -106,7 +106,8 @@ def _joined(pieces: Sequence[Piece], kind: Kind) -> list[Piece]:
         if continues and not _CLOSING.fullmatch(text):
             # A program that times tokens times all of them: one without a time is a word that was not aligned.
             is_part = kind == "tokens" or (piece.segment == groups[-1][-1].segment and piece.start_s is not None)
-            continues = spaces_count and is_part and not _UNSPACED.match(text)
+            told = spaces_count or (text[0] in "'’-" and filled[0].text[0].isspace())  # It + 's, however short the file
+            continues = told and is_part and not _UNSPACED.match(text)
         if continues:
             groups[-1].append(piece)
         else:

@@ -104,6 +104,7 @@ def test_only_spaces_that_the_program_writes_tell_words_from_their_parts(read):
     assert words_of("Today", "I", "want") == ["Today", "I", "want"]
     assert words_of("Today", ",", "I", "go", ".") == ["Today,", "I", "go."]
     assert words_of(" Today", "I", "want") == ["Today", "I", "want"]  # one stray space
+    assert words_of(" It", "'s") == ["It's"]
     assert words_of("Today ", "I ", "want") == ["Today", "I", "want"]
     assert words_of("你", "好", " OpenAI", "的", "。") == ["你", "好", "OpenAI", "的。"]
 
