@@ -15,13 +15,18 @@ from typing import NamedTuple
 
 import numpy as np
 
-from emage.errors import InputError
+from emage.errors import InputError, warn_input
+from emage.text_encoding import read_text
 
 # What aligners write where nobody speaks; "spn" and "<unk>" are speech and stay.
-SILENCE_MARKS = frozenset({"", "sil", "<sil>", "sp", "<eps>"})
+SILENCE_MARKS = frozenset({"", "sil", "<sil>", "sp", "<eps>", "<p>", "<p:>", "#", "{sl}"})
+# What aligners call their tiers. MFA and FAVE, P2FA: alone or beside the name of a speaker; WebMAUS, SPPAS: alone.
+_SPEAKERS_TIERS = {"words": ("words", "word"), "phones": ("phones", "phone")}
+_LONE_TIERS = {"words": ("ort-mau", "ort", "tokensalign"), "phones": ("mau", "phonalign")}
 
 _TOKEN = re.compile(r'"(?:[^"]|"")*"|![^\n]*|[^\s"]+|"')
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
+_MAX_NUMBER = 1e9  # of seconds and of intervals
 _INTERVALS, _POINTS = "IntervalTier", "TextTier"
 
 
@@ -45,8 +50,10 @@ def read_textgrid(path: str | Path, tier: str = "words") -> list[Word]:
     """Reads one interval tier of a TextGrid, without its silences.
 
     Args:
-        path: a TextGrid, long or short form, UTF-8 or UTF-16.
-        tier: name of the tier; upper or lower case does not matter.
+        path: a TextGrid, long or short form, UTF-8, UTF-16 or Latin-1.
+        tier: name of the tier; upper or lower case does not matter. `words` and `phones` also find what other aligners
+            call them: `<speaker> - words` (MFA, FAVE), `word`, `ORT-MAU`, `TokensAlign`. Of several, the one with most
+            marked intervals is taken, with a warning that names all.
 
     Returns:
         The marked intervals in their order.
@@ -54,17 +61,19 @@ def read_textgrid(path: str | Path, tier: str = "words") -> list[Word]:
     Raises:
         InputError: the file is corrupt (names the line) or has no interval tier of that name (names the tiers).
     """
-    return _words_tier(_read_tiers(Path(path)), tier, path)
+    return _words_tier(_read_tiers(Path(path)), tier, path)[1]
 
 
 def read_alignment(path: str | Path) -> tuple[list[Word], list[Word]]:
-    """Reads the tiers `words` and `phones` of a TextGrid; one without phones gives an empty list of them.
+    """Reads the tiers `words` and `phones` of one speaker; a file without phones gives an empty list of them.
 
     Raises:
         InputError: as `read_textgrid`.
     """
     tiers = _read_tiers(Path(path))
-    return _words_tier(tiers, "words", path), _spoken(tiers, "phones") or []
+    speaker, words = _words_tier(tiers, "words", path)
+    phones = _find_tier(tiers, "phones", path, speaker)
+    return words, [] if phones is None else phones[1]
 
 
 def read_phones(path: str | Path) -> list[Word]:
@@ -73,7 +82,8 @@ def read_phones(path: str | Path) -> list[Word]:
     Raises:
         InputError: the file is corrupt (names the line).
     """
-    return _spoken(_read_tiers(Path(path)), "phones") or []
+    phones = _find_tier(_read_tiers(Path(path)), "phones", path)
+    return [] if phones is None else phones[1]
 
 
 def word_indices(words: Sequence[Word], num_frames: int, fps: float) -> np.ndarray:
@@ -99,22 +109,48 @@ def word_indices(words: Sequence[Word], num_frames: int, fps: float) -> np.ndarr
 _Tiers = list[tuple[str, list[Word] | None]]  # name and intervals of each; None for a tier of points
 
 
-def _spoken(tiers: _Tiers, tier: str) -> list[Word] | None:
-    """The marked intervals of the first interval tier of a name; None if there is none."""
+def _find_tier(tiers: _Tiers, tier: str, path: str | Path, speaker: str | None = None) -> tuple[str, list[Word]] | None:
+    """Speaker (empty if the tier names none) and marked intervals of the tier that `read_textgrid` takes.
+
+    Tiers of `speaker` go before those of others.
+    """
+    found: list[tuple[str, str, list[Word]]] = []  # speaker, name, marked intervals
     for name, intervals in tiers:
-        if intervals is not None and name.strip().lower() == tier.lower():
-            return [word for word in intervals if word.text.lower() not in SILENCE_MARKS]
+        named = _speaker_of(name, tier)
+        if intervals is not None and named is not None:
+            marked = [word for word in intervals if word.text.lower() not in SILENCE_MARKS]
+            found.append((named, name, marked))
+    if not found:
+        return None
+    of_speaker = [entry for entry in found if entry[0] == speaker]
+    filled = [entry for entry in of_speaker or found if entry[2]]
+    taken = max(filled or found, key=lambda entry: len(entry[2]))
+    if len(filled) > 1:
+        names = ", ".join(repr(name) for _, name, _ in filled)
+        warn_input(f"{path}: it has the tiers {names}; {taken[1]!r} was taken, it has most intervals")
+    return taken[0], taken[2]
+
+
+def _speaker_of(name: str, tier: str) -> str | None:
+    """The speaker in the name of a tier (`anna - words`), empty if it names none; None for another tier."""
+    name, tier = name.strip().lower(), tier.lower()
+    if name == tier or name in _LONE_TIERS.get(tier, ()) or name in _SPEAKERS_TIERS.get(tier, ()):
+        return ""
+    for kind in _SPEAKERS_TIERS.get(tier, ()):
+        match = re.fullmatch(rf"(.+?)[\s\-–_:/|.]+{kind}|{kind}[\s\-–_:/|.(\[]+(.+?)[)\]]?", name)
+        if match:
+            return match[1] or match[2]
     return None
 
 
-def _words_tier(tiers: _Tiers, tier: str, path: str | Path) -> list[Word]:
-    words = _spoken(tiers, tier)
-    if words is None:
-        found = ", ".join(repr(name) + ("" if intervals is not None else " (points)") for name, intervals in tiers)
+def _words_tier(tiers: _Tiers, tier: str, path: str | Path) -> tuple[str, list[Word]]:
+    found = _find_tier(tiers, tier, path)
+    if found is None:
+        names = ", ".join(repr(name) + ("" if intervals is not None else " (points)") for name, intervals in tiers)
         raise InputError(
-            f"{path}: no interval tier {tier!r}; the file has {found or 'no tiers'}; rename or add the tier"
+            f"{path}: no interval tier {tier!r}; the file has {names or 'no tiers'}; rename or add the tier"
         )
-    return words
+    return found
 
 
 @dataclass
@@ -153,7 +189,10 @@ class _Tokens:
         token = self._next(what)
         if not _NUMBER.fullmatch(token):
             raise self._error(f"got {token[:40]} where the number {what} should stand")
-        return float(token)
+        value = float(token)
+        if not abs(value) <= _MAX_NUMBER:
+            raise self._error(f"got {token[:40]} where the number {what} should stand")
+        return value
 
     def count(self, what: str) -> int:
         value = self.number(what)
@@ -164,27 +203,24 @@ class _Tokens:
     def has_tiers(self) -> bool:
         return self._next("<exists>") == "<exists>"
 
-    def interval(self) -> Word:
+    def interval(self, after_s: float) -> Word:
         start_s, end_s = self.number("xmin of an interval"), self.number("xmax of an interval")
-        if end_s < start_s:
+        if not 0 <= start_s <= end_s:
             raise self._error(f"an interval from {start_s:g} s to {end_s:g} s")
+        if start_s < after_s:
+            raise self._error(f"an interval at {start_s:g} s behind one at {after_s:g} s")
         return Word(self.string("the text of an interval").strip(), start_s, end_s)
 
-
-def _read_text(path: Path) -> str:
-    try:
-        raw = path.read_bytes()
-        return raw.decode("utf-16" if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        line = raw.count(b"\n", 0, error.start) + 1
-        raise InputError(f"{path}: line {line}: neither UTF-8 nor UTF-16; save the TextGrid as UTF-8") from error
+    def intervals(self, size: int) -> list[Word]:
+        found: list[Word] = []
+        for _ in range(size):
+            found.append(self.interval(found[-1].start_s if found else 0.0))
+        return found
 
 
 def _read_tiers(path: Path) -> _Tiers:
     """Every tier of the file, in its order."""
-    tokens = _Tokens(path, _read_text(path).replace("\r\n", "\n").replace("\r", "\n"))
+    tokens = _Tokens(path, read_text(path))
     if not tokens.string("the file type").startswith("ooTextFile") or tokens.string("the object class") != "TextGrid":
         raise InputError(f'{path}: line 1: no TextGrid: expected "ooTextFile" and "TextGrid" in the first two lines')
     tokens.number("xmin"), tokens.number("xmax")
@@ -196,7 +232,7 @@ def _read_tiers(path: Path) -> _Tiers:
         tokens.number("xmin of a tier"), tokens.number("xmax of a tier")
         size = tokens.count("the size of a tier")
         if kind == _INTERVALS:
-            tiers.append((name, [tokens.interval() for _ in range(size)]))
+            tiers.append((name, tokens.intervals(size)))
         elif kind == _POINTS:
             for _ in range(size):
                 tokens.number("the time of a point"), tokens.string("the mark of a point")

@@ -16,6 +16,7 @@ FLOORS = {
     "emage.sound_headers": 0,
     "emage.sound_mix": 0,
     "emage.text": 0,
+    "emage.text_encoding": 0,
     "emage.vocabulary": 0,
     "emage.word_vectors": 0,
     "emage.speakers": 0,

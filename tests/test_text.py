@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from raw_corpus import words_until, write_textgrid
 
-from emage.errors import InputError
+from emage.errors import InputError, collected_warnings
 from emage.text import Word, normalise_word, read_alignment, read_phones, read_textgrid, word_indices
 
 SHORT = """File type = "ooTextFile"
@@ -130,12 +130,79 @@ def test_corrupt_file_is_named_with_its_line(grid, old, new, message):
         read_textgrid(grid(SHORT.replace(old, new)))
 
 
-def test_other_bytes_and_missing_file(tmp_path):
-    (tmp_path / "x.TextGrid").write_bytes(b'File type = "ooTextFile"\n\xff\xff\xff')
-    with pytest.raises(InputError, match="line 2: neither UTF-8 nor UTF-16"):
+def test_other_bytes_and_missing_file(tmp_path, grid):
+    with collected_warnings() as messages:
+        assert read_textgrid(grid(SHORT.replace("don't", "naïve"), "latin-1"))[-1].text == "naïve"
+    assert "line 31: not UTF-8; it was read as Windows-1252" in messages[0]
+    assert read_textgrid(grid(SHORT.replace("don't", "naïve"), "utf-16-be"))[-1].text == "naïve"
+    (tmp_path / "x.TextGrid").write_bytes(b"ooBinaryFile\x08TextGrid\x00\x00\x00\x00\x00")
+    with pytest.raises(InputError, match="not text but binary data"):
         read_textgrid(tmp_path / "x.TextGrid")
     with pytest.raises(InputError, match="none.TextGrid: cannot be read"):
         read_textgrid(tmp_path / "none.TextGrid")
+
+
+def tiers(grid, *rows):
+    """A TextGrid of interval tiers, each (name, words), a word a second."""
+    parts = []
+    for name, texts in rows:
+        marks = " ".join(f'{n} {n + 1} "{text}"' for n, text in enumerate(texts.split()))
+        parts.append(f'"IntervalTier" "{name}" 0 9 {len(texts.split())} {marks}')
+    return grid(f'"ooTextFile" "TextGrid" 0 9 <exists> {len(rows)} ' + " ".join(parts))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "words",
+        "Words ",
+        "anna - words",
+        "Anna Smith - Words",
+        "anna - word",
+        "word",
+        "ORT-MAU",
+        "TokensAlign",
+        "words (anna)",
+    ],
+)
+def test_tiers_of_words_of_every_aligner(grid, name):
+    path = tiers(grid, ("anna - utterances", "x y z"), (name, "hello sil there"), ("phones", "AH T"))
+    with collected_warnings() as messages:
+        assert [word.text for word in read_textgrid(path)] == ["hello", "there"]
+    assert messages == []
+
+
+def test_the_fullest_of_several_speakers_is_taken_with_a_warning(grid):
+    rows = [("anna - words", "a"), ("anna - phones", "AH AH AH"), ("ben - words", "b c"), ("ben - phones", "B K")]
+    path = tiers(grid, *rows, ("cy - words", "sil"))
+    with collected_warnings() as messages:
+        words, phones = read_alignment(path)
+    assert [[entry.text for entry in entries] for entries in (words, phones)] == [["b", "c"], ["B", "K"]]
+    assert "it has the tiers 'anna - words', 'ben - words'; 'ben - words' was taken" in messages[0]
+    assert len(messages) == 1
+
+
+def test_canonical_phones_and_other_tiers_are_not_taken(grid):
+    path = tiers(grid, ("KAN-MAU", "x"), ("passwords", "x"))
+    assert read_phones(path) == []
+    with pytest.raises(InputError, match="no interval tier 'words'; the file has 'KAN-MAU', 'passwords'"):
+        read_textgrid(path)
+
+
+@pytest.mark.parametrize(
+    "tier, message",
+    [
+        ('"words" 0 2 1e999', "got 1e999 where the number the size of a tier"),
+        ('"words" 0 2 1e300', "got 1e300 where the number the size of a tier"),
+        ('"words" 0 2 1 0 1e999 "a"', "got 1e999 where the number xmax"),
+        ('"words" 0 2 1 -3 -2 "a"', "an interval from -3 s to -2 s"),
+        ('"words" 0 2 2 5 6 "a" 3 4 "b"', "an interval at 3 s behind one at 5 s"),
+        ('"words" 0 2 999999999 5 6 "a"', "the file ends where"),
+    ],
+)
+def test_numbers_that_are_no_times_are_one_line(grid, tier, message):
+    with pytest.raises(InputError, match=f"corrupt TextGrid: {message}"):
+        read_textgrid(grid(f'"ooTextFile" "TextGrid" 0 2 <exists> 1 "IntervalTier" {tier}'))
 
 
 def test_word_indices_known_case():

@@ -84,9 +84,9 @@ def find_words(arguments: argparse.Namespace, waveform: np.ndarray) -> list[Time
     if arguments.textgrid is not None:
         if not arguments.textgrid.name.lower().endswith(".textgrid"):
             raise InputError(f"--textgrid: {arguments.textgrid} is no .TextGrid; word times of other files: --words")
-        return read_words(arguments.textgrid)
+        return read_words(arguments.textgrid, len(waveform) / SAMPLE_RATE)
     if arguments.words is not None:
-        return read_words(arguments.words)
+        return read_words(arguments.words, len(waveform) / SAMPLE_RATE)
     if arguments.text is None:
         return []
     alignment = align_text(text_or_file(arguments.text), waveform, SAMPLE_RATE, language=arguments.language)

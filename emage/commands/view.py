@@ -38,7 +38,8 @@ def run_view(arguments: argparse.Namespace) -> int:
     if audio is None:
         logger.info("no sound: none was given with --audio, and none of the name lies beside %s", first)
     sound = None if audio is None else Sound(read_audio(audio, SAMPLE_RATE), SAMPLE_RATE)
-    timed = [] if words is None else read_words(words)
+    duration_s = None if sound is None else len(sound.waveform) / sound.sample_rate
+    timed = [] if words is None else read_words(words, duration_s)
     written = [path for path in (page, video) if path is not None]
     replaced = [path for path in written if path.exists()]
     title = result_stem(first) if arguments.out is None else page.stem

@@ -11,7 +11,6 @@ Shapes: S samples, N words.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -23,6 +22,7 @@ from emage.words.pronunciation import pronounce
 from emage.words.speech_spans import BLOCK_S, block_levels_db, runs, speech_mask
 from emage.words.syllables import spread, syllable_count
 from emage.words.timed import TimedWord
+from emage.words.transcript import text_or_file as text_or_file  # callers that align a file find both here
 
 STRETCH_S = (15.0, 25.0)  # a stretch ends in the longest pause between these
 LAST_STRETCH_S = 32.0  # what is left goes into one stretch if it is no longer
@@ -57,24 +57,6 @@ class Alignment:
         """Mean over the words that can be spoken."""
         values = [word.confidence for word in self.words if syllable_count(word.word)]
         return sum(values) / len(values) if values else 0.0
-
-
-def text_or_file(text: str) -> str:
-    """The text itself, or what the file of that path holds.
-
-    Raises:
-        InputError: a file that is no UTF-8 text.
-    """
-    try:
-        path = Path(text)
-        if not path.is_file():
-            return text
-    except (OSError, ValueError):  # too long for a path, or a zero in it: a text
-        return text
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not UTF-8 text; save the transcript as UTF-8") from error
 
 
 def align_text(text: str, waveform: np.ndarray, sample_rate: int, *, language: str = "en") -> Alignment:

@@ -76,6 +76,35 @@ def test_all_files_are_there_equally_long_and_named_after_the_sound(tmp_path, ru
     assert about["duration"] == pytest.approx(2.03, abs=0.1)
 
 
+def test_words_after_the_end_of_the_sound_are_left_out_with_a_warning(tmp_path, run):
+    soundfile.write(tmp_path / "a.wav", sound(2.0), RATE)
+    rows = [(0.5, 0.9), (1.5, 2.5), (2.5, 2.9)]
+    (tmp_path / "w.json").write_text(json.dumps([{"word": "a", "start": first, "end": last} for first, last in rows]))
+    code, _, err = run("a.wav", "--words", str(tmp_path / "w.json"), "--formats", "words")
+    assert code == 0
+    written = json.loads((tmp_path / "out" / "a.words.json").read_text())
+    assert [(word["start_s"], word["end_s"]) for word in written] == [(0.5, 0.9), (1.5, 2.0)]
+    assert "warning: " in err
+    assert "1 of 3 words begin after the end of the sound at 2.00 s" in err
+    assert run("a.wav", "--words", str(tmp_path / "out" / "a.words.json"), "--formats", "words")[0] == 0
+    assert json.loads((tmp_path / "out" / "a.words.json").read_text()) == written
+
+
+def test_an_empty_words_json_of_ours_is_read_again(tmp_path, run):
+    soundfile.write(tmp_path / "a.wav", sound(1.0), RATE)
+    assert run("a.wav", "--formats", "words")[0] == 0
+    code, _, err = run("a.wav", "--words", str(tmp_path / "out" / "a.words.json"), "--formats", "words")
+    assert (code, "no words" in err) == (0, False)
+
+
+def test_a_mistyped_path_is_not_the_transcript(tmp_path, run):
+    soundfile.write(tmp_path / "a.wav", sound(1.0), RATE)
+    code, _, err = run("a.wav", "--text", str(tmp_path / "transcrip.txt"), "--formats", "words")
+    assert (code, err.splitlines()[-1].startswith("error: --text: ")) == (1, True)
+    assert "transcrip.txt: no such file" in err
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize(
     "name, options",
     [

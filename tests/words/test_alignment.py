@@ -9,7 +9,6 @@ from emage.audio import read_audio
 from emage.errors import InputError
 from emage.text import read_textgrid
 from emage.words import align_text
-from emage.words.alignment import text_or_file
 from emage.words.speech_spans import block_levels_db, runs, speech_mask
 
 RATE = 16000
@@ -69,16 +68,6 @@ def test_words_over_what_is_no_speech_are_flagged_and_none_is_lost(seconds, kind
 def test_a_text_without_a_word_is_an_error():
     with pytest.raises(InputError, match="holds no word"):
         align_text(" -- \n", bursts((0, 1)), RATE)
-
-
-def test_a_text_may_be_the_path_of_a_file(tmp_path):
-    (tmp_path / "a.txt").write_text("\ufeffWhat is said", encoding="utf-8")
-    assert text_or_file(str(tmp_path / "a.txt")) == "What is said"
-    for text in ("What is said", "x" * 5000, "a\0b", str(tmp_path / "none.txt")):
-        assert text_or_file(text) == text
-    (tmp_path / "b.txt").write_bytes(b"\xff\xfe\xfa")
-    with pytest.raises(InputError, match="not UTF-8"):
-        text_or_file(str(tmp_path / "b.txt"))
 
 
 @pytest.fixture(scope="module")

@@ -48,7 +48,7 @@ def _add_words(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("words", "what is said; without, the model hears the sound alone")
     words = group.add_mutually_exclusive_group()
     words.add_argument("--textgrid", type=Path, metavar="FILE", help="a TextGrid, e.g. of the Montreal Forced Aligner")
-    words.add_argument("--words", type=Path, metavar="FILE", help="word times: Whisper's json, srt or vtt")
+    words.add_argument("--words", type=Path, metavar="FILE", help="word times: Whisper's json, srt, vtt or words.json")
     words.add_argument("--text", metavar="TEXT_OR_FILE", help="a plain transcript; its words are found in the sound")
     group.add_argument("--language", default="en", metavar="CODE", help="of --text; only en is aligned by phones (en)")
 
