@@ -248,14 +248,16 @@ class _Reader:
             self._environment.close()  # inherited by a fork: its map is this process' own copy
         fault = size_fault(self._path, self._num_bytes)
         if fault:  # a read behind the end of the file would end the process
-            raise InputError(f"cache {self._path.parent}: {self._path.name}: {fault}")
+            raise InputError(f"cache {self._path.parent}: {self._path.name}: {fault}; copy or build it again")
         # A data file in use never changes: no lock is needed, so a read-only disk will do. Windows are read in random
         # order: the system should not read ahead.
         try:
             self._environment = lmdb.open(str(self._path), subdir=False, readonly=True, lock=False, readahead=False)
             self._get = self._environment.begin(buffers=True).get
         except lmdb.Error as error:
-            raise InputError(f"cache {self._path.parent}: {self._path.name} cannot be opened: {error}") from error
+            raise InputError(
+                f"cache {self._path.parent}: {self._path.name} cannot be opened: {error}; copy or build it again"
+            ) from error
         self._pid = os.getpid()
 
 
@@ -266,7 +268,7 @@ _READERS: "weakref.WeakValueDictionary[tuple[int, int], _Reader]" = weakref.Weak
 def _reader(path: Path, num_bytes: int) -> _Reader:
     fault = size_fault(path, num_bytes)
     if fault:
-        raise InputError(f"cache {path.parent}: {path.name}: {fault}")
+        raise InputError(f"cache {path.parent}: {path.name}: {fault}; copy or build it again")
     status = path.stat()
     return _READERS.setdefault((status.st_dev, status.st_ino), _Reader(path, num_bytes))
 
@@ -295,8 +297,8 @@ def _warn_incomplete(match: Match, corpus: FoundCorpus, data_config: DataConfig)
         add = f"add what is missing: {build_command(data_config)}"
         if lost:
             raise InputError(
-                f"cache {match.folder}: no recording of speaker {', '.join(lost)} is in it, {len(match.missing)} of"
-                f" data.root are not; {add}"
+                f"cache {match.folder}: recordings not in the cache: {name_some(match.missing)},"
+                f" none of speaker {', '.join(lost)} is; {add}"
             )
         warn_input(f"cache {match.folder}: recordings not in the cache, left out: {name_some(match.missing)}; {add}")
     if match.removed:

@@ -14,7 +14,6 @@ import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field
-from itertools import chain, count
 from pathlib import Path
 
 import lmdb
@@ -97,23 +96,20 @@ class _Job:
         match: what of it serves the corpus; None for a new cache.
         pending: ids of the recordings to read.
         damages: of the data files.
+        damaged: ids of the recordings that are lost by them.
     """
 
     folder: Path
     index: Index
     match: Match | None
     pending: list[str]
-    damages: list[Damage]
+    damages: list[Damage] = field(default_factory=list)
+    damaged: set[str] = field(default_factory=set)
 
     @property
     def is_done(self) -> bool:
         """The cache serves the corpus as it is."""
         return self.match is not None and not self.pending and not self.damages
-
-    @property
-    def damaged_ids(self) -> set[str]:
-        """The recordings that the cache had and lost by damage."""
-        return set(self.pending) - set(self.match.missing) - set(self.match.changed)
 
 
 def build_cache(data_config: DataConfig, num_processes: int | None = None, *, progress: bool = True) -> BuildReport:
@@ -162,13 +158,14 @@ def _plan(cache_dir: Path, corpus: FoundCorpus, data_config: DataConfig) -> _Job
     match = find_match(cache_dir, corpus, data_config)
     if match is None:
         folder = find_partial(cache_dir, corpus, data_config) or new_folder(cache_dir, corpus, data_config)
-        return _Job(folder, empty_index(shaping_config(data_config)), None, sorted(corpus.recordings), [])
+        return _Job(folder, empty_index(shaping_config(data_config)), None, sorted(corpus.recordings))
     damages = find_damage(match.folder, match.index, match.memo)
+    damaged: set[str] = set()
     if damages:
-        for damage in damages:
-            logger.warning("cache %s: %s; what is damaged is read again", match.folder, damage)
-        match = match_cache(match.folder, without_damage(match.index, damages), corpus, data_config)
-    return _Job(match.folder, match.index, match, sorted([*match.missing, *match.changed]), damages)
+        rest = without_damage(match.index, damages)
+        damaged = match.index["recordings"].keys() - rest["recordings"].keys()
+        match = match_cache(match.folder, rest, corpus, data_config)
+    return _Job(match.folder, match.index, match, sorted([*match.missing, *match.changed]), damages, damaged)
 
 
 def _build(
@@ -179,7 +176,9 @@ def _build(
         home.mkdir(exist_ok=True)
         write_plan(home, corpus, data_config)
     else:
-        home, name = job.folder, next(name for name in _data_names() if name not in job.index["data"])
+        home, name = job.folder, _next_data_name([*job.index["data"], *(damage.name for damage in job.damages)])
+    for damage in job.damages:
+        logger.warning("cache %s: %s; what is damaged is read again", job.folder, damage)
     rejects: dict[str, Facts] = {}
     with closing(_open_for_writing(home / name)) as environment:
         done = _whole_recordings(environment, job.pending, corpus)
@@ -231,7 +230,7 @@ def _report(job: _Job, facts: dict[str, Facts], rejects: dict[str, Facts]) -> Bu
     used, unreadable, before, removed = dict(facts), dict(rejects), set(), []
     if job.match is not None:
         used, unreadable = used | job.match.used, unreadable | job.match.rejects
-        before, removed = {*job.match.changed, *job.damaged_ids}, job.match.removed
+        before, removed = {*job.match.changed, *job.damaged}, job.match.removed
     return BuildReport(
         job.folder if used else None,
         sorted(used),
@@ -257,9 +256,11 @@ def _only_builder(folder: Path) -> Iterator[None]:
         yield
 
 
-def _data_names() -> Iterator[str]:
+def _next_data_name(names: list[str]) -> str:
+    """The name of a further data file: data_2.mdb, data_3.mdb, ... after the highest that is there."""
     stem, _, ending = DATA_NAME.partition(".")
-    return chain([DATA_NAME], (f"{stem}_{number}.{ending}" for number in count(2)))
+    numbers = [int(name.removesuffix(f".{ending}").removeprefix(stem).removeprefix("_") or 1) for name in names]
+    return f"{stem}_{max(numbers, default=1) + 1}.{ending}"
 
 
 def _open_for_writing(data: Path) -> lmdb.Environment:

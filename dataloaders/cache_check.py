@@ -52,12 +52,12 @@ def size_fault(path: Path, num_bytes: int) -> str:
     try:
         found = path.stat().st_size
     except OSError as error:
-        return f"{error.strerror}; copy or build it again"
+        return error.strerror
     if found == num_bytes:
         return ""
     if found < num_bytes:
-        return f"cut off: {found} of {num_bytes} bytes; copy or build it again"
-    return f"{found} bytes instead of {num_bytes}; copy or build it again"
+        return f"cut off: {found} of {num_bytes} bytes"
+    return f"{found} bytes instead of {num_bytes}"
 
 
 def file_times(path: Path) -> list[int]:
@@ -132,7 +132,7 @@ def _search(folder: Path, index: Index, name: str) -> Damage | None:
         check=False,
     )
     if answer.returncode != 0:
-        return Damage(name, "damaged, nothing of it can be used; copy or build it again")
+        return Damage(name, "damaged, nothing of it can be used")
     values = tuple(owners[key][:2] for key in json.loads(answer.stdout))
     return Damage(name, "", values) if values else None
 
@@ -157,4 +157,4 @@ def refuse_damage(folder: Path, damages: list[Damage], command: str) -> None:
         InputError: there is one.
     """
     if damages:
-        raise InputError(f"cache {folder}: {damages[0]}; copy the cache again, or read what is damaged anew: {command}")
+        raise InputError(f"cache {folder}: {damages[0]}; copy or build it again: {command}")

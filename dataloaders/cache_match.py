@@ -6,12 +6,13 @@ remembered if the content is the same.
 """
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain, count
 from pathlib import Path
 
 from dataloaders.cache_format import dump_json
 from dataloaders.cache_index import PARTIAL_SUFFIX, PLAN_NAME, Facts, Index, Memo, finished_caches, read_index
+from dataloaders.corpora import DATASETS
 from dataloaders.fingerprint import (
     FileState,
     cache_name,
@@ -132,10 +133,17 @@ def match_cache(folder: Path, index: Index, corpus: FoundCorpus, data_config: Da
 def find_match(cache_dir: Path, corpus: FoundCorpus, data_config: DataConfig) -> Match | None:
     """The cache of a corpus; None where there is none.
 
+    A cache that has none of the speakers asked for is found by the other recordings of the corpus.
+
+    Args:
+        cache_dir: with any number of caches.
+        corpus: the recordings of `data_config.speakers`.
+        data_config: where the corpus lies and how it is read.
+
     Raises:
         InputError: there is none, and the list of a cache that might be it is damaged.
     """
-    asked, faults, found = shaping_config(data_config), [], []
+    asked, faults, indexes = shaping_config(data_config), [], {}
     for folder in finished_caches(cache_dir):
         try:
             index = read_index(folder)
@@ -143,18 +151,28 @@ def find_match(cache_dir: Path, corpus: FoundCorpus, data_config: DataConfig) ->
             faults.append(error)
             continue
         if index["fingerprint"]["config"] == asked:
-            likely = _num_likely(index, corpus)
-            if likely:
-                found.append((likely, folder, index))
-    best = None
-    for likely, folder, index in sorted(found, key=lambda row: (-row[0], row[1])):
-        if best is not None and best.num_shared >= likely:
-            break
-        match = match_cache(folder, index, corpus, data_config)
-        if match.num_shared and (best is None or match.num_shared > best.num_shared):
-            best = match
+            indexes[folder] = index
+    best = _best_match(indexes, corpus, data_config)
+    if best is None and indexes and data_config.speakers:
+        everyone = replace(data_config, speakers=[])
+        whole = FoundCorpus.of(DATASETS[data_config.format].find_recordings(everyone))
+        home = _best_match(indexes, whole, everyone)
+        best = home and match_cache(home.folder, home.index, corpus, data_config)
     if best is None and faults:
         raise faults[0]
+    return best
+
+
+def _best_match(indexes: dict[Path, Index], corpus: FoundCorpus, data_config: DataConfig) -> Match | None:
+    """The match with the most recordings in common; None where no cache has one."""
+    likely = {folder: _num_likely(index, corpus) for folder, index in indexes.items()}
+    best = None
+    for folder in sorted(filter(likely.get, likely), key=lambda folder: (-likely[folder], folder)):
+        if best is not None and best.num_shared >= likely[folder]:
+            break
+        match = match_cache(folder, indexes[folder], corpus, data_config)
+        if match.num_shared and (best is None or match.num_shared > best.num_shared):
+            best = match
     return best
 
 

@@ -261,3 +261,12 @@ def test_no_such_tree_is_said_in_one_line(tmp_path):
     make_emoca_sequence(tmp_path)
     (notice,) = emoca.corpus_notices(emoca.find_recordings(config(tmp_path)), config(tmp_path))
     assert "passed over: trainset/V9-OTHER" in notice
+
+
+def test_a_sequence_that_moved_to_the_testset_is_of_the_split_of_today(root):
+    build_cache(config(root), 1, progress=False)
+    (root / "testset" / "V0-GRID").mkdir(parents=True)
+    (root / "trainset" / "V0-GRID" / BAD).rename(root / "testset" / "V0-GRID" / BAD)
+    known = MotionCache.open(config(root)).known
+    assert known[GOOD].subset != "test"
+    assert known[BAD].subset == "test"
