@@ -39,6 +39,8 @@ __all__ = ["BuildReport", "MotionCache", "build_cache"]
 
 logger = logging.getLogger(__name__)
 
+_READ_KEYS = ("data", "num_frames", "streams")  # what reading needs of the list: each loader process has a copy
+
 
 class MotionCache:
     """A finished cache, opened for reading.
@@ -79,16 +81,17 @@ class MotionCache:
             used = {key: versions[-1] for key, versions in index["recordings"].items()}
         self.fps: float = config["fps"]
         self.sample_rate: int = config["sample_rate"]
-        self._facts = dict(sorted(used.items()))
+        used = dict(sorted(used.items()))
+        self._facts = {key: {name: facts[name] for name in _READ_KEYS} for key, facts in used.items()}
         self._sizes = {name: facts["bytes"] for name, facts in index["data"].items()}
-        self.fingerprint = view_digest(config, {key: facts["content"] for key, facts in self._facts.items()})
-        self.known = {key: Recording(**facts["recording"]) for key, facts in self._facts.items()}
+        self.fingerprint = view_digest(config, {key: facts["content"] for key, facts in used.items()})
+        self.known = {key: Recording(**facts["recording"]) for key, facts in used.items()}
         self.rejected = {
             key: (Recording(**facts["recording"]), facts["reason"])
             for key, facts in sorted(rejects.items())
             if key not in used
         }
-        self.notices = {key: facts["notices"] for key, facts in self._facts.items() if facts["notices"]}
+        self.notices = {key: facts["notices"] for key, facts in used.items() if facts["notices"]}
         self._slots: dict[str, dict[str, StreamSlot]] = {}
         self._readers = self._open_readers()
 
@@ -321,7 +324,8 @@ def _why_none(cache_dir: Path, corpus: FoundCorpus, data_config: DataConfig) -> 
     others = {path: differences(read_index(path), corpus, data_config) for path in finished_caches(cache_dir)}
     if not others:
         return f"data.cache_dir {cache_dir}: no cache there; build it: {command}"
-    nearest = min(others, key=lambda path: len(others[path]))
+    of_these_settings = [path for path in others if others[path][0].startswith("recordings")]
+    nearest = min(of_these_settings or others, key=lambda path: len(others[path]))
     return (
         f"data.cache_dir {cache_dir}: no cache of this data; {nearest.name} there differs in"
         f" {'; '.join(others[nearest])}; build it: {command}"

@@ -129,6 +129,8 @@ def build_cache(data_config: DataConfig, num_processes: int | None = None, *, pr
     """
     if not data_config.cache_dir:
         raise InputError("data.cache_dir: not set; name the folder that caches go to, e.g. data.cache_dir=data/cache")
+    if Path(data_config.cache_dir).is_file():
+        raise InputError(f"data.cache_dir: {data_config.cache_dir} is a file; name a folder")
     recordings = DATASETS[data_config.format].find_recordings(data_config)
     for notice in corpus_notices(recordings, data_config):
         logger.warning("%s: %s", data_config.root, notice)

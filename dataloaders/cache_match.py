@@ -14,6 +14,7 @@ from dataloaders.cache_format import dump_json
 from dataloaders.cache_index import PARTIAL_SUFFIX, PLAN_NAME, Facts, Index, Memo, finished_caches, read_index
 from dataloaders.corpora import DATASETS
 from dataloaders.fingerprint import (
+    ABSENT,
     FileState,
     cache_name,
     config_differences,
@@ -44,11 +45,7 @@ class FoundCorpus:
 
     @classmethod
     def of(cls, recordings: list[Recording]) -> "FoundCorpus":
-        """Looks at the files of some recordings.
-
-        Raises:
-            InputError: a file is gone since it was found.
-        """
+        """Looks at the files of some recordings."""
         by_id = {recording.id: recording for recording in sorted(recordings, key=lambda recording: recording.id)}
         return cls(by_id, {key: file_states(recording) for key, recording in by_id.items()})
 
@@ -214,9 +211,13 @@ def differences(index: Index, corpus: FoundCorpus, data_config: DataConfig) -> l
     groups = {
         "not in the cache": corpus.recordings.keys() - index["recordings"].keys(),
         "only in the cache": index["recordings"].keys() - corpus.recordings.keys(),
-        "changed": corpus.recordings.keys() & index["recordings"].keys(),
     }
-    return [f"recordings, {what}: {name_some(sorted(ids))}" for what, ids in groups.items() if ids]
+    rows = [f"recordings, {what}: {name_some(sorted(ids))}" for what, ids in groups.items() if ids]
+    changed = sorted(corpus.recordings.keys() & index["recordings"].keys())
+    if changed:
+        example = _difference(corpus, changed[0], index["recordings"][changed[0]][-1])
+        rows.append(f"recordings, changed: {name_some(changed)}, e.g. {example}")
+    return rows
 
 
 def name_some(ids: list[str]) -> str:
@@ -283,9 +284,11 @@ def _difference(corpus: FoundCorpus, recording_id: str, facts: Facts) -> str:
     for kind, state in states.items():
         size, _, content = facts["files"][kind]
         member = f": {recording.members[kind]}" if kind in recording.members else ""
+        if state == ABSENT:
+            return f"{recording.paths[kind]}{member} cannot be read"
         if size != state.size:
             return f"{recording.paths[kind]}{member} has {state.size} bytes instead of {size}"
         corpus.hash({(recording_id, kind)})
         if corpus.hash_of(recording_id, kind) != content:
             return f"{recording.paths[kind]}{member} has another content"
-    return "its files are those of an unfinished build"
+    raise AssertionError(f"{recording_id}: its files are those of the cache")

@@ -37,6 +37,9 @@ class FileState(NamedTuple):
     stamp: int
 
 
+ABSENT = FileState(-1, 0)
+
+
 def shaping_config(data_config: DataConfig) -> dict[str, Any]:
     """The settings that shape a cache's values."""
     shaping = {
@@ -82,11 +85,7 @@ def _short_hash(node: Any) -> str:
 
 
 def file_states(recording: Recording) -> dict[str, FileState]:
-    """Size and stamp of a recording's files by kind.
-
-    Raises:
-        InputError: if a file is gone since it was found.
-    """
+    """Size and stamp of a recording's files by kind; ABSENT for one that cannot be looked at, e.g. a link to nowhere."""
     states = {}
     for kind, path in sorted(recording.paths.items()):
         try:
@@ -94,8 +93,9 @@ def file_states(recording: Recording) -> dict[str, FileState]:
                 states[kind] = FileState(*open_archive(path).stamp(recording.members[kind]))
                 continue
             status = path.stat()
-        except OSError as error:
-            raise InputError(f"{path}: {error.strerror}; it was there when the corpus was searched") from error
+        except (OSError, InputError):
+            states[kind] = ABSENT
+            continue
         states[kind] = FileState(status.st_size, status.st_mtime_ns)
     return states
 

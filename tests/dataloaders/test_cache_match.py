@@ -118,6 +118,26 @@ def test_where_the_memo_cannot_be_written_each_start_hashes(own_cache, hashed, m
     assert len(hashed) == 2 * count
 
 
+def test_of_processes_that_start_at_once_one_hashes(own_cache, tmp_path, monkeypatch):
+    log, count = tmp_path / "log", touch_all(own_cache)
+
+    def hash_files(files):
+        files = list(files)
+        with open(log, "a") as file:
+            file.writelines(f"{recording.paths[kind].name}\n" for recording, kind in files)
+        return fingerprint.hash_files(files)
+
+    monkeypatch.setattr(cache_match, "hash_files", hash_files)
+    pids = []
+    for _ in range(3):
+        pid = os.fork()
+        if pid == 0:
+            os._exit(MotionCache.open(own_cache).recordings() != IDS)
+        pids.append(pid)
+    assert [os.waitpid(pid, 0)[1] for pid in pids] == [0, 0, 0]
+    assert len(log.read_text().splitlines()) == count
+
+
 def test_a_damaged_memo_costs_time_alone(own_cache, hashed):
     count = touch_all(own_cache)
     MotionCache.open(own_cache)
@@ -253,6 +273,33 @@ def test_changed_back_is_served_from_before(own_cache, built, read):
     path.write_bytes(before)
     assert contents(MotionCache.open(own_cache)) == contents(MotionCache.open(built))
     assert (build(own_cache).kept, read) == (IDS, [])
+
+
+def test_a_link_to_nowhere_costs_its_recording_alone(own_cache):
+    (Path(own_cache.root) / "2" / f"{NEW}.bvh").symlink_to("nowhere")
+    with pytest.warns(InputWarning, match=rf"left out: 1 \({NEW}\)"):
+        assert MotionCache.open(own_cache).recordings() == IDS
+    report = build(own_cache)
+    assert (report.kept, [key for key, _ in report.rejects]) == (IDS, [NEW])
+    path = file_of(own_cache, IDS[0], "wav")
+    path.unlink()
+    path.symlink_to("nowhere")
+    with pytest.raises(InputError, match=f"recording {IDS[0]} changed since it was built: {path} cannot be read"):
+        MotionCache.open(own_cache)
+
+
+def test_the_only_recording_of_a_corpus_that_changed_is_named(tmp_path):
+    make_raw_recording(tmp_path / "corpus", NEW, 1.0)
+    config = DataConfig(root=str(tmp_path / "corpus"), cache_dir=str(tmp_path / "caches"))
+    build(config)
+    build(replace(config, fps=30.0))
+    path = file_of(config, NEW, "bvh")
+    change(path)
+    with pytest.raises(
+        InputError, match=rf"recordings, changed: 1 \({NEW}\), e.g. {path} has another content; build it"
+    ):
+        MotionCache.open(config)
+    assert build(config).used == [NEW]
 
 
 def test_a_rejected_recording_is_read_again_when_it_was_mended(own_corpus, built, read):
