@@ -26,6 +26,7 @@ CORE = [
     "scipy>=1.11",
     "matplotlib>=3.8",
     "tqdm>=4.60",
+    "filelock>=3.12",
     "pillow>=10",
     "jinja2>=3.1",  # fills the html pages: every value is escaped
     "pocketsphinx>=5.0.4",  # finds the words of a plain transcript in the sound; brings its US-English model

@@ -1,5 +1,6 @@
 """How one clip lies in a cache: a raw contiguous value for each stream, and one JSON text with all that describes them.
 
+Beside them lie what statistics need of the recording (`recording_sums.py`) and what its files were (ORIGIN).
 Streams: motion (T, D), face (T, C), waveform (S,), word_index (T,), emotion (T,), semantic (T,); a recording of a face
 alone has no motion. `layouts` names the columns of motion and face.
 Shapes: T frames, S samples, D columns of the body, C of the face.
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from dataloaders.clip import ARKIT_LAYOUT, BEAT_LAYOUT, Clip
+from dataloaders.recording_sums import RecordingSums, count_raw_words
 from dataloaders.recordings import Recording
 
 MOTION_LAYOUT, FACE_LAYOUT = BEAT_LAYOUT, ARKIT_LAYOUT  # of a BEAT corpus
@@ -26,7 +28,8 @@ STREAMS = {  # name -> what is stored; little-endian on every machine
     "semantic": "<f4",
 }
 _PCM16_SCALE = 1 / 32768
-_META = "meta"
+_PLACES = ("paths", "members")  # of a recording
+META, SUMS, WORDS, ORIGIN = "meta", "sums", "words", "origin"  # values beside the streams
 
 
 @dataclass(frozen=True)
@@ -53,27 +56,23 @@ class StreamSlot:
         return math.prod(self.row_shape)
 
 
-def stream_key(recording_id: str, stream: str) -> bytes:
-    """Key of a stream's value."""
-    return f"{recording_id}/{stream}".encode()
+def value_key(recording_id: str, name: str) -> bytes:
+    """Key of a value of a recording: a stream, or one of META, SUMS, WORDS and ORIGIN."""
+    return f"{recording_id}/{name}".encode()
 
 
-def meta_key(recording_id: str) -> bytes:
-    """Key of a recording's JSON text; a recording is whole if it is there."""
-    return stream_key(recording_id, _META)
-
-
-def recording_of_meta_key(key: bytes) -> str | None:
-    """The recording that a JSON text's key belongs to, None for another key."""
+def recording_of_origin_key(key: bytes) -> str | None:
+    """The recording that an ORIGIN value's key belongs to, None for another key; a recording is whole if it has one."""
     recording_id, _, name = key.decode().rpartition("/")
-    return recording_id if name == _META else None
+    return recording_id if name == ORIGIN else None
 
 
 def encode_clip(clip: Clip, recording: Recording) -> tuple[dict[str, Any], dict[str, bytes]]:
-    """Turns a clip into its description and the bytes of its streams.
+    """Turns a clip into its description and the bytes of its values.
 
     Returns:
-        (meta, values): meta is ready for JSON; values holds one entry a stream.
+        (meta, values): meta is ready for JSON; values holds one entry a stream, META (`meta` as JSON text), SUMS
+        (RecordingSums) and WORDS (how often each word is spoken, as JSON text).
     """
     streams, values = {}, {}
     for name, dtype in STREAMS.items():
@@ -101,12 +100,16 @@ def encode_clip(clip: Clip, recording: Recording) -> tuple[dict[str, Any], dict[
     }
     if clip.shape_code is not None:
         meta["shape_code"] = [float(value) for value in clip.shape_code]
+    values[META] = dump_json(meta)
+    sums = RecordingSums.of(clip.motion, clip.motion_layout, clip.face, clip.face_layout)
+    values[SUMS] = sums.encode()
+    values[WORDS] = dump_json(count_raw_words(clip.words, clip.fps, 0, clip.num_frames))
     return meta, values
 
 
 def recording_facts(recording: Recording) -> dict[str, Any]:
     """What a recording is, without where its files lie; `Recording(**facts)` gives it back."""
-    return {field.name: getattr(recording, field.name) for field in fields(recording) if field.name != "paths"}
+    return {field.name: getattr(recording, field.name) for field in fields(recording) if field.name not in _PLACES}
 
 
 def dump_json(content: Any) -> bytes:
@@ -121,7 +124,7 @@ def stream_slots(recording_id: str, streams: dict[str, dict[str, Any]]) -> dict[
         length, *row_shape = facts["shape"]
         scale = np.float32(facts["scale"]) if "scale" in facts else None
         slots[name] = StreamSlot(
-            stream_key(recording_id, name), np.dtype(facts["dtype"]), length, tuple(row_shape), scale
+            value_key(recording_id, name), np.dtype(facts["dtype"]), length, tuple(row_shape), scale
         )
     return slots
 

@@ -17,11 +17,10 @@ from dataloaders.cache import MotionCache
 from dataloaders.face_windows import FaceWindows
 from dataloaders.mixing import MixedWindows, Share, mixture_shares
 from dataloaders.splits import SPLITS, SplitEntry, split_entries
-from dataloaders.statistics import Moments
-from dataloaders.window_dataset import frame_range
+from dataloaders.statistics import split_sums
 from emage.config import Config, DataConfig
 from emage.errors import InputError
-from emage.motion.convert_face import known_groups, to_face_all
+from emage.motion.convert_face import known_groups
 from emage.motion.face_statistics import FaceStatistics
 from emage.motion.layout import get_layout
 from emage.motion.skeleton import Skeleton
@@ -197,14 +196,8 @@ def _label(member: Member, entry: SplitEntry) -> str:
 
 def _moments(member: Member) -> tuple[torch.Tensor, torch.Tensor]:
     """Mean and deviation (D,) of a corpus' train split in face_all, at the rate of its cache."""
-    cache, layout = member.cache, member.cache.layouts["face"]
-    full = get_layout("face_all")
-    moments = Moments(full.dim)
-    for entry in member.entries["train"]:
-        start, stop = frame_range(entry, cache.num_frames(entry.recording_id), cache.fps)
-        face = torch.from_numpy(cache.read(entry.recording_id, "face", start, stop))
-        moments.update(to_face_all(face, layout).numpy())
-    widths = torch.tensor([width for _, width in full.parts])
-    known = known_groups(layout).repeat_interleave(widths)
-    mean, std = torch.from_numpy(moments.mean), torch.from_numpy(moments.std())
+    total = split_sums(member.cache, member.entries["train"]).face
+    widths = torch.tensor([width for _, width in get_layout("face_all").parts])
+    known = known_groups(member.cache.layouts["face"]).repeat_interleave(widths)
+    mean, std = torch.from_numpy(total.mean), torch.from_numpy(total.std())
     return torch.where(known, mean, 0.0), torch.where(known, std, 1.0)

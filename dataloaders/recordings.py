@@ -44,6 +44,7 @@ class Recording:
         speaker: label of the speaker; where a corpus does not tell, one label stands for all who are not known.
         take: what numbers the speaker's recordings.
         paths: by kind, of BEAT bvh, json, wav, textgrid, emotion and semantic; several recordings may share an archive.
+        members: by kind, the name of the member inside the archive `paths[kind]`; empty for plain files.
         subset: the split (train, val, test) of a corpus that is split on disk, else None; other names are in no split.
     """
 
@@ -54,6 +55,7 @@ class Recording:
     take: int
     paths: dict[str, Path] = field(default_factory=dict)
     subset: str | None = None
+    members: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def from_id(cls, recording_id: str, paths: dict[str, Path], subset: str | None = None) -> "Recording":

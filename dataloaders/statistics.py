@@ -1,7 +1,8 @@
 """Statistics of a split, to be taken from train alone: mean and deviation of each layout, mean pose, word counts.
 
-Recordings are taken one after the other and their moments merged in float64, so that the corpus need not fit into
-memory and a mean of some hundred degrees does not eat the digits of the variance.
+A recording that belongs to the split as a whole brings the sums that the cache stores of it (recording_sums.py); only
+of a part of a recording the frames are read. The sums are merged in float64 in the order of the entries' ids, so that
+the numbers do not depend on the order of a list.
 
 Shapes: T frames, D columns, J joints.
 """
@@ -15,40 +16,17 @@ from torch import Tensor
 
 from dataloaders.cache import MotionCache
 from dataloaders.cache_format import FACE_LAYOUT, MOTION_LAYOUT
+from dataloaders.recording_sums import RecordingSums, count_raw_words, rot6d_layout
 from dataloaders.splits import SplitEntry
-from dataloaders.window_dataset import LayoutReader, frame_range
+from dataloaders.window_dataset import frame_range
 from emage.errors import InputError
-from emage.motion.convert import from_matrices, to_matrices
-from emage.motion.layout import get_layout
+from emage.motion.convert import from_matrices
+from emage.motion.convert_face import FACE_ALL
+from emage.motion.layout import Layout, get_layout
 from emage.motion.statistics import MotionStatistics
 from emage.text import normalise_word
 
-
-class Moments:
-    """Number, mean and spread of the rows seen so far.
-
-    Source: Chan, Golub and LeVeque, "Updating formulae and a pairwise algorithm for computing sample variances" (1979).
-    """
-
-    def __init__(self, dim: int) -> None:
-        self.count = 0
-        self.mean = np.zeros(dim)
-        self._square_sum = np.zeros(dim)  # of the distances from the mean
-
-    def update(self, rows: np.ndarray) -> None:
-        """Takes rows (T, D) in."""
-        if not len(rows):
-            return
-        rows = rows.astype(np.float64)
-        count, mean = len(rows), rows.mean(axis=0)
-        step, total = mean - self.mean, self.count + count
-        self._square_sum += np.square(rows - mean).sum(axis=0) + np.square(step) * (self.count * count / total)
-        self.mean += step * (count / total)
-        self.count = total
-
-    def std(self) -> np.ndarray:
-        """Standard deviation of all rows (their mean square distance, not the sample estimate), (D,)."""
-        return np.sqrt(self._square_sum / self.count)
+_ARKIT_COLUMNS = get_layout(FACE_ALL).part_slices["arkit"]
 
 
 def compute_statistics(cache: MotionCache, entries: Sequence[SplitEntry], layouts: Iterable[str]) -> MotionStatistics:
@@ -66,29 +44,57 @@ def compute_statistics(cache: MotionCache, entries: Sequence[SplitEntry], layout
     Raises:
         InputError: no frame in all the entries, or an unknown layout.
     """
-    readers = {name: LayoutReader(name) for name in dict.fromkeys(layouts) if name != FACE_LAYOUT}
-    moments = {name: Moments(get_layout(name).dim) for name in (*readers, FACE_LAYOUT)}
-    stored = get_layout(MOTION_LAYOUT)
-    matrix_sum = torch.zeros(stored.num_joints, 3, 3, dtype=torch.float64)
-    translation = Moments(stored.translation_slice.stop)
-    for entry in entries:
-        start, stop = frame_range(entry, cache.num_frames(entry.recording_id), cache.fps)
-        motion = cache.read(entry.recording_id, "motion", start, stop)  # (T, D)
-        for name, reader in readers.items():
-            moments[name].update(reader(motion))
-        moments[FACE_LAYOUT].update(cache.read(entry.recording_id, "face", start, stop))
-        translation.update(motion[:, stored.translation_slice])
-        matrix_sum += to_matrices(torch.from_numpy(motion).double(), stored).sum(dim=0)
-    if not translation.count:
+    names = dict.fromkeys(name for name in layouts if name != FACE_LAYOUT)
+    total = split_sums(cache, entries)
+    if not total.face.count:
         raise InputError(
             "statistics: the train split has no frame; check data.root, data.speakers and data.splits.train"
         )
-    mean_pose = from_matrices(nearest_rotation(matrix_sum), stored, torch.from_numpy(translation.mean))
+    if total.motion is None:
+        raise InputError(f"cache {cache.folder}: statistics of a body: its recordings have none")
+    stored = get_layout(cache.layouts["motion"])
+    moments = {name: _layout_moments(total, stored, get_layout(name)) for name in names}
+    moments[FACE_LAYOUT] = (total.face.mean[_ARKIT_COLUMNS], total.face.std()[_ARKIT_COLUMNS])
+    translation = torch.from_numpy(total.motion.mean[stored.translation_slice])
+    mean_rotations = nearest_rotation(torch.from_numpy(total.rotation_sum))
     return MotionStatistics(
-        means={name: torch.from_numpy(value.mean).float() for name, value in moments.items()},
-        stds={name: torch.from_numpy(value.std()).float() for name, value in moments.items()},
-        mean_pose=mean_pose.float(),
+        means={name: torch.from_numpy(mean).float() for name, (mean, _) in moments.items()},
+        stds={name: torch.from_numpy(std).float() for name, (_, std) in moments.items()},
+        mean_pose=from_matrices(mean_rotations, stored, translation).float(),
     )
+
+
+def split_sums(cache: MotionCache, entries: Iterable[SplitEntry]) -> RecordingSums:
+    """The sums over the frames of some entries.
+
+    Raises:
+        InputError: a value of the cache is no finite number.
+    """
+    body, face = cache.layouts.get("motion", MOTION_LAYOUT), cache.layouts.get("face", FACE_LAYOUT)
+    total = RecordingSums.empty(body)
+    for entry in sorted(entries, key=lambda entry: entry.id):
+        key = entry.recording_id
+        start, stop = span = frame_range(entry, cache.num_frames(key), cache.fps)
+        if span == (0, cache.num_frames(key)):
+            sums = cache.sums(key)
+        else:
+            motion = cache.read(key, "motion", start, stop) if body else None
+            sums = RecordingSums.of(motion, body, cache.read(key, "face", start, stop), face)
+        if not sums.is_finite:
+            raise InputError(f"recording {key}: its motion or face holds NaN or infinity; remove it from the splits")
+        total.add(sums)
+    return total
+
+
+def _layout_moments(total: RecordingSums, stored: Layout, layout: Layout) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and deviation (D,) of a layout: columns of the stored one, or of the same joints in rot6d."""
+    source, moments = (stored, total.motion) if layout.kind == stored.kind else (rot6d_layout(stored), total.rot6d)
+    if layout.kind != source.kind:
+        raise InputError(f"layout {layout.name}: the cache holds no statistics of {layout.kind} rotations")
+    columns = np.concatenate(
+        [np.arange(layout.translation_slice.stop), source.joint_columns(layout.joints).numpy()]
+    ).astype(np.int64)
+    return moments.mean[columns], moments.std()[columns]
 
 
 def nearest_rotation(matrix: Tensor) -> Tensor:
@@ -106,9 +112,13 @@ def count_words(cache: MotionCache, entries: Sequence[SplitEntry]) -> "Counter[s
     """How often each normalised word begins within the entries (of the train split)."""
     counts: Counter[str] = Counter()
     for entry in entries:
-        start, stop = frame_range(entry, cache.num_frames(entry.recording_id), cache.fps)
-        for word in cache.meta(entry.recording_id)["words"]:
-            if start <= word.start_s * cache.fps < stop:
-                counts[normalise_word(word.text)] += 1
+        key = entry.recording_id
+        start, stop = span = frame_range(entry, cache.num_frames(key), cache.fps)
+        if span == (0, cache.num_frames(key)):
+            words = cache.word_counts(key)
+        else:
+            words = count_raw_words(cache.meta(key)["words"], cache.fps, start, stop)
+        for word, count in words.items():
+            counts[normalise_word(word)] += count
     del counts[""]
     return counts

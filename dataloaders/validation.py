@@ -6,9 +6,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from dataloaders.cache_build import read_all
 from dataloaders.corpora import DATASETS, corpus_notices
-from dataloaders.fingerprint import file_states
+from dataloaders.recording_reader import read_all
 from emage.config import DataConfig
 from emage.motion.atomic import write_text_atomic
 
@@ -47,9 +46,8 @@ def validate_corpus(data_config: DataConfig, num_processes: int | None = None, *
     """
     recordings = DATASETS[data_config.format].find_recordings(data_config)
     by_id = {recording.id: recording for recording in recordings}
-    states = {recording.id: file_states(recording, data_config) for recording in recordings}
     used, rejects, notices = {}, {}, {}
-    results = read_all(recordings, states, data_config, num_processes=num_processes)
+    results = read_all(recordings, data_config, num_processes=num_processes)
     for result in tqdm(results, "validate", len(recordings), unit="recording", disable=not progress):
         key = result.recording_id
         if result.meta is None:

@@ -1,5 +1,9 @@
 """Builds the cache that training and testing read: every stream of every recording of a corpus, at one frame rate.
 
+A cache that is there already is extended: only recordings that are new, whose files have another content than when they
+were read, or whose values in the cache are damaged, are read. Neither the place of the corpus nor modification times
+count. data.speakers chooses the speakers to read; a cache serves training and testing on any of those that it holds.
+
 The exit code is 0 if every recording could be used, 3 if some were rejected (they are listed with their reasons) and 1
 if there is no cache. A build that was stopped, by whatever, goes on with the same command.
 """
@@ -59,6 +63,13 @@ def summary(report: BuildReport, *, with_notices: bool = True) -> list[str]:
         if len(report.notices) > _SHOWN:
             lines.append(f"notice: and {len(report.notices) - _SHOWN} more")
     lines += [f"rejected: {recording_id}: {reason}" for recording_id, reason in report.rejects]
+    if report.removed:
+        lines.append(f"removed: {', '.join(report.removed[:_SHOWN])}{', ...' * (len(report.removed) > _SHOWN)}")
+    if with_notices or report.added or report.reread or report.removed:
+        lines.append(
+            f"{len(report.kept)} used from before, {len(report.added)} added, {len(report.reread)} read again,"
+            f" {len(report.rejects)} rejected, {len(report.removed)} removed from the corpus"
+        )
     where = f" in {report.path}" if report.path else ""
     lines.append(f"{len(report.used)} recordings used{where}, {len(report.rejects)} rejected")
     return lines

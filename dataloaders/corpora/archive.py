@@ -55,6 +55,13 @@ class Archive:
             raise InputError(f"{self.path}: {base_name} unpacks to more than {max_bytes} bytes; it is not read further")
         return content
 
+    def stamp(self, base_name: str) -> tuple[int, int]:
+        """Size in bytes and CRC-32 of a member as the archive states them; (-1, 0) of one that cannot be read."""
+        if base_name in self.refused or base_name not in self.members:
+            return -1, 0
+        info = _opened(self.path, _state(self.path)).getinfo(self.members[base_name])
+        return info.file_size, info.CRC
+
 
 def open_archive(path: Path) -> Archive:
     """The members of a zip.

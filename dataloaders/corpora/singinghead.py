@@ -145,7 +145,8 @@ def _listed(path: Path) -> list[str]:
 def _recording(name: str, paths: dict[str, Path], subset: str) -> Recording:
     match = _ID.fullmatch(name)
     speaker = match["speaker"] if match else name.split("_")[0]
-    return Recording(name, speaker, speaker, "singing", int(match["segment"]) if match else 0, paths, subset)
+    members = {kind: MEMBERS[kind].format(name) for kind in paths}
+    return Recording(name, speaker, speaker, "singing", int(match["segment"]) if match else 0, paths, subset, members)
 
 
 def _some(names: list[str]) -> str:

@@ -1,7 +1,6 @@
 """Building a cache: broken recordings are rejected, and no kill at any moment costs more than time."""
 
 import os
-import shutil
 import signal
 import time
 import warnings
@@ -13,44 +12,24 @@ import pytest
 from cache_contents import contents, run_forked
 from raw_corpus import make_raw_recording
 
-from dataloaders import cache_build
+from dataloaders import cache_build, cache_index, recording_reader
 from dataloaders.cache import MotionCache, build_cache
+from dataloaders.cache_match import FoundCorpus, new_folder
 from dataloaders.clip import make_clip
 from dataloaders.corpora import DATASETS
-from dataloaders.fingerprint import Fingerprint
 from emage.config import DataConfig
 from emage.errors import InputError
 
 IDS = ["2_scott_0_1_1", "2_scott_0_9_9", "4_lawrence_0_57_57"]
 
 
-@pytest.fixture
-def config(raw_corpus_root, tmp_path) -> DataConfig:
-    return DataConfig(root=str(raw_corpus_root), cache_dir=str(tmp_path / "caches"))
-
-
-@pytest.fixture(scope="module")
-def built(raw_corpus_root, tmp_path_factory) -> DataConfig:
-    """A config whose cache is built; not to be written to."""
-    config = DataConfig(root=str(raw_corpus_root), cache_dir=str(tmp_path_factory.mktemp("built")))
-    build_cache(config, 1, progress=False)
-    return config
-
-
-@pytest.fixture
-def own_corpus(raw_corpus_root, config, tmp_path) -> DataConfig:
-    """A config whose corpus may be spoiled."""
-    root = tmp_path / "corpus"
-    shutil.copytree(raw_corpus_root, root)  # copies the times too
-    return replace(config, root=str(root))
-
-
 def build(config: DataConfig) -> cache_build.BuildReport:
     return build_cache(config, 1, progress=False)
 
 
-def digest(config: DataConfig) -> str:
-    return Fingerprint.of(config, DATASETS["raw"].find_recordings(config)).digest
+def folder_name(config: DataConfig) -> str:
+    corpus = FoundCorpus.of(DATASETS["raw"].find_recordings(config))
+    return new_folder(Path(config.cache_dir), corpus, config).name
 
 
 # --- faults ---
@@ -108,7 +87,7 @@ def test_an_error_that_nobody_foresaw_costs_one_recording_and_leaves_its_trace(o
             raise ZeroDivisionError("a bug")
         return make_clip(sources, *args)
 
-    monkeypatch.setattr(cache_build, "make_clip", clip)
+    monkeypatch.setattr(recording_reader, "make_clip", clip)
     report = build(own_corpus)
     assert report.rejects == [(IDS[1], "unexpected ZeroDivisionError: a bug")]
     assert "Traceback" in caplog.text
@@ -120,7 +99,7 @@ def test_a_file_that_changes_while_it_is_read_is_no_part_of_the_cache(own_corpus
             os.utime(Path(own_corpus.root) / "4" / f"{IDS[2]}.csv", (1, 1))
         return make_clip(sources, *args)
 
-    monkeypatch.setattr(cache_build, "make_clip", clip)
+    monkeypatch.setattr(recording_reader, "make_clip", clip)
     assert build(own_corpus).rejects == [(IDS[2], "a file changed while it was read; run the same command again")]
 
 
@@ -189,9 +168,10 @@ MOMENTS = {
     "before the database exists": (cache_build, "_open_for_writing", {}),
     "before the first recording is written": (cache_build, "_write", {}),
     "between two recordings": (cache_build, "_write", {"call": 2, "after": True}),
-    "inside a transaction": (cache_build, "dump_json", {"call": 2}),
+    "inside a transaction": (cache_build, "value_key", {"call": 12}),
     "all recordings written, no index": (cache_build, "_finish", {}),
-    "index not written yet": (cache_build, "dump_json", {"call": 4}),
+    "index not written yet": (cache_build, "write_index", {}),
+    "index half made": (cache_index, "dump_json", {"call": 2}),
     "index written beside its place": (Path, "replace", {}),
     "index in place": (Path, "replace", {"after": True}),
     "before the final rename": (Path, "rename", {}),
@@ -241,7 +221,7 @@ def test_a_resumed_build_reads_only_what_is_missing(config, monkeypatch):
         MotionCache.open(config)
     read = []
     monkeypatch.setattr(
-        cache_build, "make_clip", lambda sources, *a: read.append(sources.recording_id) or make_clip(sources, *a)
+        recording_reader, "make_clip", lambda sources, *a: read.append(sources.recording_id) or make_clip(sources, *a)
     )
     assert build(config).used == IDS
     assert read == IDS[2:]
@@ -250,7 +230,7 @@ def test_a_resumed_build_reads_only_what_is_missing(config, monkeypatch):
 @pytest.mark.parametrize("size", [0, 100, 4096])
 def test_a_database_that_was_cut_at_its_birth_is_begun_anew(config, built, size):
     header = (MotionCache.open(built).folder / "data.mdb").read_bytes()[:size]
-    folder = Path(config.cache_dir) / f"{digest(config)}.partial"
+    folder = Path(config.cache_dir) / f"{folder_name(config)}.partial"
     folder.mkdir(parents=True)
     (folder / "data.mdb").write_bytes(header)
     build(config)
@@ -258,7 +238,7 @@ def test_a_database_that_was_cut_at_its_birth_is_begun_anew(config, built, size)
 
 
 def test_a_second_builder_is_kept_out_until_the_first_is_dead(config):
-    folder = Path(config.cache_dir) / digest(config)
+    folder = Path(config.cache_dir) / folder_name(config)
     folder.parent.mkdir()
     ready, started = os.pipe()
 

@@ -269,3 +269,12 @@ def test_hidden_folders_are_no_sequences(root):
     recordings = emoca.find_recordings(config(root))
     assert [recording.id for recording in recordings] == [GOOD, BAD]
     assert not any("passed over" in notice for notice in emoca.corpus_notices(recordings, config(root)))
+
+
+def test_a_sequence_that_moved_to_the_testset_is_of_the_split_of_today(root):
+    build_cache(config(root), 1, progress=False)
+    (root / "testset" / "V0-GRID").mkdir(parents=True)
+    (root / "trainset" / "V0-GRID" / BAD).rename(root / "testset" / "V0-GRID" / BAD)
+    known = MotionCache.open(config(root)).known
+    assert known[GOOD].subset != "test"
+    assert known[BAD].subset == "test"

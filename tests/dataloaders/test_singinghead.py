@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from face_corpora import make_singinghead, singing_codes, sound, wav_bytes
 
+from dataloaders import cache_match, fingerprint
 from dataloaders.cache import MotionCache, build_cache
 from dataloaders.corpora import singinghead
 from dataloaders.fingerprint import shaping_config
@@ -198,3 +199,29 @@ def test_a_24_khz_stereo_voice_and_a_longer_one_are_repaired_with_notices(tmp_pa
     assert "24000 Hz and 2 channel(s)" in report.notices[0][1]
     assert "audio 8.30 s, face 8.00 s" in report.notices[1][1]
     assert MotionCache.open(config(root)).num_frames(BAD) == 240
+
+
+def test_a_segment_that_joins_the_archives_is_read_alone(tmp_path, monkeypatch):
+    root = make_singinghead(tmp_path / "s", {"train": [GOOD], "val": [BAD]})
+    build_cache(config(root), 1, progress=False)
+    moved = make_singinghead(tmp_path / "moved" / "s", {"train": [GOOD], "val": [BAD], "test": [OTHER]})
+    monkeypatch.setattr(
+        fingerprint, "hash_file", lambda *file: pytest.fail("the archive states the CRC of its members")
+    )
+    monkeypatch.setattr(cache_match, "hash_files", lambda files: pytest.fail("no time of an archive counts"))
+    report = build_cache(config(moved, cache_dir=config(root).cache_dir), 1, progress=False)
+    assert (report.kept, report.added, report.reread) == ([GOOD, BAD], [OTHER], [])
+
+
+def test_a_segment_that_changed_inside_the_archive_is_named(tmp_path):
+    root = make_singinghead(tmp_path / "s", {"train": [GOOD], "val": [BAD]})
+    build_cache(config(root), 1, progress=False)
+    path = root / "audio_seqs.zip"
+    with zipfile.ZipFile(path) as archive:
+        members = {info.filename: archive.read(info) for info in archive.infolist()}
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content[:-2] + b"\x11\x11" if name.endswith(f"{BAD}.wav") else content)
+    with pytest.raises(InputError, match=rf"recording {BAD} changed .*audio_seqs.zip: {BAD}.wav has another content"):
+        MotionCache.open(config(root))
+    assert build_cache(config(root), 1, progress=False).reread == [BAD]

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from dataloaders.cache import MotionCache, build_cache
+from dataloaders.recording_sums import Moments
 from dataloaders.splits import SplitEntry
-from dataloaders.statistics import Moments, compute_statistics, count_words, nearest_rotation
+from dataloaders.statistics import compute_statistics, count_words, nearest_rotation
 from emage.config import DataConfig
 from emage.errors import InputError
 from emage.motion.convert import convert, to_matrices

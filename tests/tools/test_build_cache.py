@@ -59,6 +59,25 @@ def test_rejects_are_exit_3_and_listed_with_their_reason(corpus, capsys):
         assert lines[-1].endswith(", 1 rejected")
 
 
+def test_what_was_added_read_again_and_removed_is_counted(corpus, capsys):
+    make_raw_recording(corpus, "2_scott_0_4_4", 1.0)
+    build_cache.main(arguments(corpus, "--quiet"))
+    assert "0 used from before, 3 added, 0 read again, 0 rejected, 0 removed" in capsys.readouterr().out
+    make_raw_recording(corpus, "2_scott_0_2_2", 1.0)
+    text = corpus / "2" / f"{IDS[0]}.txt"
+    text.write_text(text.read_text() + "\n")
+    for path in corpus.rglob(f"{IDS[1]}.*"):
+        path.unlink()
+    (corpus / "2" / "2_scott_0_3_3.wav").write_bytes(b"")
+    assert build_cache.main(arguments(corpus)) == 3
+    lines = capsys.readouterr().out.splitlines()
+    assert f"removed: {IDS[1]}" in lines
+    assert lines[-2] == "1 used from before, 1 added, 1 read again, 1 rejected, 1 removed from the corpus"
+    assert lines[-1].startswith("3 recordings used in ")
+    assert build_cache.main(arguments(corpus)) == 3
+    assert "3 used from before, 0 added, 0 read again, 1 rejected" in capsys.readouterr().out
+
+
 def test_nothing_built_is_exit_1(corpus, capsys):
     for path in corpus.rglob("*.json"):
         path.write_text("{}")
