@@ -114,7 +114,7 @@ class MaskedGestureTransformer(nn.Module):
         """Logits of every code, as training needs them.
 
         Args:
-            speech: waveform (B, S), words (B, T), speaker (B,), emotion (B, T).
+            speech: waveform (B, S), words (B, T), speaker (B,), emotion (B, T); optional mirrored (B,) bool.
             given: (B,) bool by input (audio, words, speaker, emotion): whether it is there.
             hints: by part, (B, T, P) raw values.
             hint_given: by part, (B, T, P) bool: which of them are there.
@@ -130,7 +130,10 @@ class MaskedGestureTransformer(nn.Module):
         return MaskedTransformerOutput(logits, self.face(speech, fps=fps, sample_rate=sample_rate))
 
     def face(self, speech: dict[str, Tensor], *, fps: float, sample_rate: int) -> Tensor | None:
-        """What the face trunk makes of the sound, (B, T, 51) z-scores; None without one."""
+        """What the face trunk makes of the sound, (B, T, 51) z-scores; None without one.
+
+        The trunk has one row per speaker: a mirrored window has the face of the same speaker.
+        """
         if self.face_path is None:
             return None
         num_frames = speech["words"].shape[1]

@@ -75,8 +75,7 @@ class MaskedTransformerTask:
         shown = self.masks.draw(batch["draw_seed"].tolist(), batch["motion"].shape[1], float(batch["progress"])).to(
             device
         )
-        speech = {name: batch[name] for name in ("waveform", "words", "speaker", "emotion")}
-        speech["speaker"] = batch["speaker"] + config.model.num_speakers * batch["mirrored"]  # the twin's row
+        speech = {name: batch[name] for name in ("waveform", "words", "speaker", "emotion", "mirrored")}
         spelled = self.word_buckets.to(device)[batch["words"]]
         speech["words"] = torch.where(shown.spelled[:, None], spelled, batch["words"])
         output = model(
