@@ -25,15 +25,24 @@ from emage.training.recorder import LOSSES_FILE
 
 LOG_FILE = "train.log"
 LOGGERS = ("emage", "dataloaders")
-# What may change while a run is interrupted: where things lie and how it is watched, not what is trained.
+# What may change while a run is interrupted (shell patterns): where files lie, on how many processes the run is started,
+# how it is logged, validated and saved, and how its checkpoints generate. None of it changes what is trained.
 FREE_KEYS = (
     "data.root",
     "data.cache_dir",
     "data.annotation_root",
     "data.num_workers",
+    "mixture.corpora.*.root",
+    "mixture.corpora.*.cache_dir",
+    "model.tokenizers.*",  # model.tokenizer_hashes and model.face_trunk_hash tell whether the weights are the same
+    "model.face_trunk",
     "output_dir",
-    "metrics.",
+    "num_processes",
+    "metrics.*",
+    "generation.*",
     "optim.log_every",
+    "optim.eval_every",
+    "optim.save_every",
 )
 
 logger = logging.getLogger(__name__)
