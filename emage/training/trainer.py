@@ -23,6 +23,7 @@ from emage.training.optimizer import WeightAverage, build_optimizer, learning_ra
 from emage.training.protocols import Batch, Task, TrainingCorpus
 from emage.training.recorder import Recorder
 from emage.training.run import Run
+from emage.training.run_info import window_counts, window_lines
 from emage.training.validation import evaluate
 
 logger = logging.getLogger(__name__)
@@ -42,6 +43,7 @@ class Trainer:
         self.task, self.corpus, self.collate = task, corpus, collate
         self.train_windows = corpus.windows("train")
         self.val_windows = corpus.windows("val") if corpus.entries["val"] else None
+        self.window_counts = window_counts(self.train_windows, self.val_windows, self.optim)
         torch.manual_seed(self.config.seed)
         self.raw_model = task.build_model().to(self.accelerator.device)
         # The copy must be made before `prepare`, which ties the model's `forward` to the model itself.
@@ -212,21 +214,19 @@ class Trainer:
                 "format": config.data.format,
                 "fps": config.data.fps,
                 "speakers": list(self.corpus.speakers.labels),
-                "train_windows": len(self.train_windows),
-                "val_windows": len(self.val_windows or ()),
+                **self.window_counts,
             },
             "version": __version__,
         }
 
     def _announce(self) -> None:
         share, optim, progress = self.share, self.optim, self.progress
-        num_train, num_val = len(self.train_windows), len(self.val_windows or ())
         device = self.accelerator.device
         logger.info("%s: %s parameters on %s", self.config.model.name, f"{self._num_parameters():,}", device)
         split = (share.world_size, optim.accumulation_steps, share.micro_batch_size)
         logger.info("world size %d; %d windows a step = %d process(es) x %d x %d", split[0], share.batch_size, *split)
-        passes = optim.max_steps * share.batch_size / max(1, num_train)
-        logger.info("windows: %d train (%.1f passes in %d steps), %d val", num_train, passes, optim.max_steps, num_val)
+        for line in window_lines(self.window_counts, optim.max_steps):
+            logger.info("%s", line)
         if self.val_windows is None:
             logger.warning("no validation windows: best/ is the newest checkpoint, the same as last/")
         if 0 < optim.max_steps <= optim.warmup_steps:

@@ -201,6 +201,24 @@ def test_three_corpora_train_one_trunk_and_resuming_changes_nothing(corpora, run
     assert "emoca/V0-s1" in bundle.speakers.labels
 
 
+def test_a_checkpoint_and_the_log_tell_windows_from_draws(corpora, run):
+    """12 steps draw 8 windows each, whatever number of windows the corpora have."""
+    corpus = FaceCorpus.open(load_config(corpora / "joint.yaml"))
+    sizes = {member.name: len(corpus.member_windows(k, "train")) for k, member in enumerate(corpus.members)}
+    counts = json.loads((run / "best" / "info.json").read_text())["corpus"]
+    assert counts["train_windows"] == sum(sizes.values()) != 12 * 8
+    assert counts["train_draws"] == 12 * 8
+    assert counts["val_windows"] == len(corpus.windows("val"))
+    mixture = counts["mixture"]
+    assert {name: own["train_windows"] for name, own in mixture.items()} == sizes
+    assert sum(own["train_draws"] for own in mixture.values()) == pytest.approx(12 * 8, abs=1)
+    for own, share in zip(mixture.values(), corpus.shares(), strict=True):
+        assert own["passes"] == pytest.approx(12 * 8 * share / own["train_windows"], abs=1e-3)
+    log = (run / "train.log").read_text()
+    assert f"windows: {sum(sizes.values())} train, 96 drawn in 12 steps; {counts['val_windows']} val" in log
+    assert f"windows of emoca: {sizes['emoca']} train, {mixture['emoca']['train_draws']} drawn" in log
+
+
 def test_two_processes_agree_with_one(corpora):
     still = ["model.neutral_share=0", "model.dropout=0", "optim.freeze_batch_norm=true", "optim.max_steps=6"]
     curves = []
