@@ -224,8 +224,9 @@ class CodeHead(nn.Module):
         super().__init__()
         self.vqvae = [vqvae]  # in a list: the codebooks belong to the tokenizer
         self.num_levels = vqvae.num_quantizers
-        self.below = nn.Linear(vqvae.code_dim, dim, bias=False)
-        self.norm = nn.LayerNorm(vqvae.code_dim, elementwise_affine=False)
+        if self.num_levels > 1:  # a parameter without a gradient would stop training on several processes
+            self.below = nn.Linear(vqvae.code_dim, dim, bias=False)
+            self.norm = nn.LayerNorm(vqvae.code_dim, elementwise_affine=False)
         self.hidden = nn.ModuleList([nn.Linear(dim, 2 * dim) for _ in range(self.num_levels)])
         self.out = nn.ModuleList(
             [
