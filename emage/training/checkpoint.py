@@ -44,7 +44,7 @@ def save_resume(
     """Writes the resume state in one swap."""
     tensors = {f"model/{name}": tensor for name, tensor in model.state_dict().items()}
     if average is not None:
-        tensors |= {f"average/{name}": tensor for name, tensor in average.module.state_dict().items()}
+        tensors |= {f"average/{name}": tensor for name, tensor in average.state_dict().items()}
     for name, parameter in model.named_parameters():
         # A parameter that never got a gradient has no moments.
         tensors |= {f"optimizer/{name}/{key}": value for key, value in optimizer.state.get(parameter, {}).items()}
@@ -71,7 +71,8 @@ def load_resume(
         progress = Progress(**read_json(folder / PROGRESS_FILE))
         model.load_state_dict(_under(tensors, "model/"))
         if average is not None:
-            average.module.load_state_dict(_under(tensors, "average/"))
+            # What the average shares with the model is saved once.
+            average.module.load_state_dict(_under(tensors, "model/") | _under(tensors, "average/"))
         optimizer.load_state_dict(_optimizer_state(tensors, model, optimizer))
     except (SafetensorError, OSError, TypeError, RuntimeError) as error:
         raise InputError(f"resume state {folder}: it cannot be used ({error}); delete the run to start anew") from error

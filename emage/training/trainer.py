@@ -8,6 +8,7 @@ batch, rate and torch's seed are functions of (config.seed, k, rank), all else i
 import contextlib
 import logging
 from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from emage.checkpoint import Bundle, save_bundle
+from emage.models.quantizer import EMAQuantizer, update_codebooks
 from emage.training.batches import StepBatches, WindowOrder, draw_seeds, step_seed
 from emage.training.checkpoint import Progress, load_resume, save_resume
 from emage.training.optimizer import WeightAverage, build_optimizer, learning_rate, set_training
@@ -49,6 +51,7 @@ class Trainer:
         # The copy must be made before `prepare`, which ties the model's `forward` to the model itself.
         self.average = WeightAverage(self.raw_model, self.optim.ema_decay) if self.optim.ema_decay else None
         self.optimizer = build_optimizer(self.raw_model, self.optim)
+        self.codebooks = [module for module in self.raw_model.modules() if isinstance(module, EMAQuantizer)]
         progress = load_resume(run.resume, self.raw_model, self.optimizer, average=self.average)
         self.progress = progress or Progress(world_size=self.share.world_size)
         self.model = self.accelerator.prepare(self.raw_model)
@@ -91,10 +94,15 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(step, optim)
         totals: dict[str, Tensor] = {}
-        for micro_step in range(optim.accumulation_steps):
+        micro_batches = islice(batches, optim.accumulation_steps)
+        if step == 0 and optim.accumulation_steps > 1 and hasattr(self.task, "before_first_step"):
+            first_step = list(micro_batches)
+            self.task.before_first_step(self.raw_model, first_step)
+            micro_batches = iter(first_step)
+        for micro_step, batch in enumerate(micro_batches):
             is_last = micro_step == optim.accumulation_steps - 1
             with contextlib.nullcontext() if is_last else self.accelerator.no_sync(self.model):
-                loss, scalars = self.task.train_step(self.model, next(batches))
+                loss, scalars = self.task.train_step(self.model, batch)
                 self.accelerator.backward(loss / optim.accumulation_steps)
             for name, value in {"loss": loss, **scalars}.items():
                 totals[name] = totals.get(name, 0.0) + value.detach() / optim.accumulation_steps
@@ -102,6 +110,7 @@ class Trainer:
             totals["grad_norm"] = self.accelerator.clip_grad_norm_(self.model.parameters(), optim.grad_clip)
         self.optimizer.step()
         self.optimizer.zero_grad()
+        update_codebooks(self.codebooks)
         if self.average is not None:
             self.average.update(self.raw_model, step)
         return totals

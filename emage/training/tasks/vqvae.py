@@ -44,6 +44,12 @@ class MotionVQVAETask:
         model.set_features(self.mean, self.scale, self.config.data.fps)
         return model
 
+    def before_first_step(self, model: MotionVQVAE, micro_batches: list[dict[str, Tensor]]) -> None:
+        """Puts EMA codebooks on latents of the whole first step, which gradient accumulation splits."""
+        options = self.config.model
+        batches = [mirror_some(batch, self.values.layout, options.mirror_share) for batch in micro_batches]
+        model.initialise_codebooks([self._seen(batch) for batch in batches])
+
     def train_step(self, model: nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
         """Loss and its parts; `perplexity` is how many codes are in use."""
         options = self.config.model
@@ -69,9 +75,16 @@ class MotionVQVAETask:
         loss, parts = self._loss(model, mirror_some(batch, self.values.layout, 0.0))
         return {"loss": loss, **parts}
 
+    def _seen(self, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """What the network sees of a batch: values (B, T, P) and the frames that were captured, (B, T)."""
+        if self.values.is_face:
+            valid = batch["face_valid"]
+            return torch.where(valid[..., None], batch["face"], torch.zeros_like(batch["face"])), valid
+        bones_cm = self._layout_bones(self._bones(batch))
+        return self.values.of_motion(self._seen_motion(batch), bones_cm, self.config.data.fps), batch["motion_valid"]
+
     def _face_parts(self, model: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        valid = batch["face_valid"]
-        face = torch.where(valid[..., None], batch["face"], torch.zeros_like(batch["face"]))
+        face, valid = self._seen(batch)
         output: MotionVQVAEOutput = model(face, valid, batch.get("unquantized"))
         predicted = output.reconstruction.float()
         return {
@@ -82,9 +95,8 @@ class MotionVQVAETask:
         }
 
     def _body_parts(self, model: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        values, valid = self.values, batch["motion_valid"]
-        motion, bones_cm = self._seen_motion(batch), self._bones(batch)
-        wanted = values.of_motion(motion, self._layout_bones(bones_cm), self.config.data.fps)  # (B, T, P)
+        values, motion, bones_cm = self.values, self._seen_motion(batch), self._bones(batch)
+        wanted, valid = self._seen(batch)  # (B, T, P), (B, T)
         output: MotionVQVAEOutput = model(wanted, valid, batch.get("unquantized"))
         predicted = output.reconstruction.float()
         matrix, target_matrix = values.matrices(predicted), values.matrices(wanted)  # (B, T, J, 3, 3)
