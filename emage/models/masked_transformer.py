@@ -114,7 +114,8 @@ class MaskedGestureTransformer(nn.Module):
         """Logits of every code, as training needs them.
 
         Args:
-            speech: waveform (B, S), words (B, T), speaker (B,), emotion (B, T); optional mirrored (B,) bool.
+            speech: waveform (B, S), words (B, T), speaker (B,), emotion (B, T); optional (B,) bool: mirrored windows, and
+                neutral ones, whose face is the face trunk's neutral identity.
             given: (B,) bool by input (audio, words, speaker, emotion): whether it is there.
             hints: by part, (B, T, P) raw values.
             hint_given: by part, (B, T, P) bool: which of them are there.
@@ -137,9 +138,8 @@ class MaskedGestureTransformer(nn.Module):
         if self.face_path is None:
             return None
         num_frames = speech["words"].shape[1]
-        return self.face_path(
-            speech["waveform"], speech["speaker"], num_frames=num_frames, fps=fps, sample_rate=sample_rate
-        )
+        time = {"num_frames": num_frames, "fps": fps, "sample_rate": sample_rate}
+        return self.face_path(speech["waveform"], speech["speaker"], speech.get("neutral"), **time)
 
     def condition(
         self,

@@ -23,10 +23,11 @@ SMALL = FaceConfig(num_speakers=4, audio_channels=[4, 4, 4, 8, 8, 8], channels=1
 MODELS = {"camn": {"face_input": False, "predict_face": True, "seed_frames": 0}, "masked_transformer": {}}
 
 
-def trunk_folder(folder: Path, *, formats=("emoca", "raw"), fps: float = 15.0) -> str:
+def trunk_folder(folder: Path, *, formats=("emoca", "raw"), fps: float = 15.0, neutral_share: float = 0.1) -> str:
     """A trunk with random weights, trained on a corpus `tracked` and one `phone` that knows the speaker 2."""
     torch.manual_seed(1)
-    model = FaceTrunk(SMALL).eval()
+    sizes = dataclasses.replace(SMALL, neutral_share=neutral_share)
+    model = FaceTrunk(sizes).eval()
     for parameter in model.parameters():
         torch.nn.init.normal_(parameter, std=0.2)
     data = DataConfig(format=formats[0], fps=fps)
@@ -35,7 +36,7 @@ def trunk_folder(folder: Path, *, formats=("emoca", "raw"), fps: float = 15.0) -
         folder,
         Bundle(
             model=model,
-            config=Config(data=data, model=SMALL, loss=FaceLossConfig(), mixture=mixture),
+            config=Config(data=data, model=sizes, loss=FaceLossConfig(), mixture=mixture),
             statistics=FaceStatistics.of(torch.zeros(2, 157), torch.ones(2, 157)),
             vocabulary=Vocabulary([]),
             speakers=SpeakerTable({"phone/2": 1, "tracked/1": 2}),

@@ -6,7 +6,6 @@ takes some of its differences along the vertex axis); the lower body by where it
 Shapes: B batch, T frames, J joints of the part, P values of the part.
 """
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -17,6 +16,7 @@ from emage.motion.contact import foot_positions
 from emage.motion.part_kinematics import PartKinematics, bone_table
 from emage.motion.parts import PartValues
 from emage.motion.skeleton import BEAT_JOINTS
+from emage.training.batches import UNQUANTIZED, draw_windows
 from emage.training.mirroring import mirror_people, mirror_some
 from emage.training.protocols import TrainingCorpus
 
@@ -24,7 +24,6 @@ CM_PER_M = 100.0
 # L1 with a rounded foot. The gradient of bare L1 jumps where a joint rests: rounding alone made runs on one and on two
 # processes drift apart (1e-3 in 20 steps, 1e-6 with the foot).
 FOOT = 1e-3
-_STREAM = 4  # of the seeds of a window: its mirror has another
 
 
 class MotionVQVAETask:
@@ -61,8 +60,7 @@ class MotionVQVAETask:
         share = self.config.model.unquantized_share
         if not share:
             return None
-        drawn = [np.random.default_rng([seed, _STREAM]).random() < share for seed in batch["draw_seed"].tolist()]
-        return torch.tensor(drawn, device=batch["motion"].device)
+        return draw_windows(batch["draw_seed"], share, UNQUANTIZED).to(batch["motion"].device)
 
     def _loss(self, model: nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
         parts = self._face_parts(model, batch) if self.values.is_face else self._body_parts(model, batch)
