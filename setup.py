@@ -26,6 +26,7 @@ CORE = [
     "scipy>=1.11",
     "matplotlib>=3.8",
     "tqdm>=4.60",
+    "filelock>=4.2",  # one training in a folder at a time
     "pillow>=10",
     "pocketsphinx>=5.0.4",  # finds the words of a plain transcript in the sound; brings its US-English model
 ]

@@ -22,6 +22,7 @@ from emage.models.quantizer import EMAQuantizer, update_codebooks
 from emage.training.batches import StepBatches, WindowOrder, draw_seeds, step_seed
 from emage.training.checkpoint import Progress, load_resume, save_resume
 from emage.training.optimizer import WeightAverage, build_optimizer, learning_rate, set_training
+from emage.training.processes import all_agree, main_decides, share_weights
 from emage.training.protocols import Batch, Task, TrainingCorpus
 from emage.training.recorder import Recorder
 from emage.training.run import Run
@@ -43,11 +44,14 @@ class Trainer:
         self.folder, self.share, self.accelerator = run, run.share, run.accelerator
         self.config, self.optim = run.config, run.config.optim
         self.task, self.corpus, self.collate = task, corpus, collate
-        self.train_windows = corpus.windows("train")
-        self.val_windows = corpus.windows("val") if corpus.entries["val"] else None
+        self.train_windows = all_agree(lambda: corpus.windows("train"))
+        self.val_windows = all_agree(lambda: corpus.windows("val")) if corpus.entries["val"] else None
         self.window_counts = window_counts(self.train_windows, self.val_windows, self.optim)
         torch.manual_seed(self.config.seed)
-        self.raw_model = task.build_model().to(self.accelerator.device)
+        is_main = self.accelerator.is_main_process
+        build = task.build_model if is_main else getattr(task, "build_network", task.build_model)
+        self.raw_model = all_agree(build).to(self.accelerator.device)
+        share_weights(self.raw_model)
         # The copy must be made before `prepare`, which ties the model's `forward` to the model itself.
         self.average = WeightAverage(self.raw_model, self.optim.ema_decay) if self.optim.ema_decay else None
         self.optimizer = build_optimizer(self.raw_model, self.optim)
@@ -55,7 +59,6 @@ class Trainer:
         progress = load_resume(run.resume, self.raw_model, self.optimizer, average=self.average)
         self.progress = progress or Progress(world_size=self.share.world_size)
         self.model = self.accelerator.prepare(self.raw_model)
-        self.accelerator.wait_for_everyone()  # no process may swap the resume folder while another reads it
 
     def run(self) -> None:
         """Trains up to optim.max_steps, validates, and writes best/ and last/.
@@ -63,6 +66,7 @@ class Trainer:
         Raises:
             InputError: the loss is not finite.
         """
+        self.folder.begin()
         self._announce()
         progress, max_steps = self.progress, self.optim.max_steps
         recorder = Recorder(
@@ -155,16 +159,16 @@ class Trainer:
         if self.val_windows is None:
             self.progress.best_step = self.progress.step
             self._write_checkpoint(self.folder.best)
-        if self.accelerator.is_main_process:
-            folder, average = self.folder.resume, self.average
-            save_resume(folder, self.raw_model, self.optimizer, average=average, progress=self.progress)
+        state = (self.folder.resume, self.raw_model, self.optimizer)
+        main_decides(lambda: save_resume(*state, average=self.average, progress=self.progress))
         self._write_checkpoint(self.folder.last)
 
     def _write_checkpoint(self, folder: Path) -> None:
-        if not self.accelerator.is_main_process:
-            return
+        main_decides(lambda: save_bundle(folder, self._bundle()))
+
+    def _bundle(self) -> Bundle:
         corpus = self.corpus
-        bundle = Bundle(
+        return Bundle(
             model=self._checkpoint_model(),
             config=self.config,
             statistics=corpus.statistics,
@@ -173,7 +177,6 @@ class Trainer:
             skeletons=corpus.skeletons,
             info=self._info(),
         )
-        save_bundle(folder, bundle)
 
     def _checkpoint_model(self) -> nn.Module:
         """The network whose weights a checkpoint holds: the moving average, if there is one."""

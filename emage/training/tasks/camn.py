@@ -31,10 +31,13 @@ class CaMNTask:
         self.statistics = corpus.statistics
         self.speakers = corpus.speakers
 
+    def build_network(self) -> CaMN:
+        """A fresh network; its face path too has random weights."""
+        return CaMN(self.config.model)
+
     def build_model(self) -> nn.Module:
         """A fresh network, whose face path begins as a trained face trunk if the config names one."""
-        options = self.config.model
-        model = CaMN(options)
+        options, model = self.config.model, self.build_network()
         if options.face_trunk:
             start_face_path(model.face_path, options.face_trunk, self.speakers, self.statistics)
         return model

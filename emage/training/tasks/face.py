@@ -36,12 +36,17 @@ class FaceTask:
         important = torch.tensor([name in IMPORTANT for name in columns])
         self.scale = torch.where(important, config.loss.jaw, 1.0)  # (157,)
 
+    def build_network(self) -> FaceTrunk:
+        """A fresh network with the statistics of the corpora."""
+        model = FaceTrunk(self.config.model)
+        model.set_statistics(self.statistics.corpus_mean, self.statistics.corpus_std)
+        return model
+
     def build_model(self) -> nn.Module:
         """A fresh network, or one whose trunk begins as another's (`model.init`)."""
-        model = FaceTrunk(self.config.model)
+        model = self.build_network()
         if self.config.model.init:
             begin_from(model, load_bundle(self.config.model.init, expected="face").model)
-        model.set_statistics(self.statistics.corpus_mean, self.statistics.corpus_std)
         return model
 
     def train_step(self, model: nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:

@@ -42,6 +42,12 @@ class MaskedTransformerTask:
         self.tokenizer: MotionTokenizer
         self.masks: WindowMasks
 
+    def build_network(self) -> MaskedGestureTransformer:
+        """A fresh network; its tokenizers too have random weights."""
+        model = MaskedGestureTransformer(self.config.model)
+        self.adopt(model)
+        return model
+
     def build_model(self) -> nn.Module:
         """A fresh network around the trained tokenizers.
 
@@ -49,13 +55,12 @@ class MaskedTransformerTask:
             InputError: a tokenizer that is missing, untrained, or does not fit the others.
         """
         options = self.config.model
-        model = MaskedGestureTransformer(options)
+        model = self.build_network()
         model.tokenizer.load_state_dict(load_tokenizer(options.tokenizers).tokenizer.state_dict())
         if options.face_trunk:
             start_face_path(model.face_path, options.face_trunk, self.speakers, self.statistics)
         if options.word_vectors:
             start_words(model.speech.words.embedding, self.vocabulary, options.word_vectors)
-        self.adopt(model)
         return model
 
     def adopt(self, model: MaskedGestureTransformer) -> None:
