@@ -12,6 +12,7 @@ from emage.errors import one_line_errors
 from emage.face_trunk import with_face_trunk
 from emage.tokenizers import with_tokenizers
 from emage.training import TRAINERS, Run, Trainer
+from emage.training.processes import all_agree, join_processes, main_decides, share_learned
 
 EXAMPLE = """
 examples:
@@ -20,6 +21,8 @@ examples:
   accelerate launch --multi_gpu --num_processes 4 train.py -c ...                          the same
 
 The same command goes on with an unfinished run. optim.batch_size counts the windows of all processes together.
+On several machines DIR lies on the first one (rank 0), which also reads the config and the checkpoints that it names;
+the others need the data at the same paths and no other file.
 DIR/best and DIR/last are checkpoints, DIR/losses.jsonl has the loss of every step; watch a run with
 `tensorboard --logdir DIR`.
 """
@@ -36,14 +39,16 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("-c", "--config", required=True, metavar="FILE", help="YAML file, e.g. configs/demo/camn.yaml")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="config values, e.g. output_dir=DIR")
     args = parser.parse_intermixed_args(argv)
-    config = with_tokenizers(with_face_trunk(load_config(args.config, args.overrides)))
+    join_processes()
+    config = main_decides(lambda: with_tokenizers(with_face_trunk(load_config(args.config, args.overrides))))
     with Run(config) as run:
         if run.finished:
             logger.info("%s is finished: %d steps; see %s and %s", run.path, config.optim.max_steps, run.last, run.best)
             return 0
         is_face = config.model.name == "face"  # the one model that several corpora train
-        corpus = (FaceCorpus if is_face else Corpus).open(config)
-        task = TRAINERS[config.model.name](config, corpus)
+        corpus = all_agree(lambda: (FaceCorpus if is_face else Corpus).open(config))
+        share_learned(corpus)
+        task = all_agree(lambda: TRAINERS[config.model.name](config, corpus))
         Trainer(run, task, corpus, collate_faces if is_face else collate).run()
     return 0
 

@@ -150,9 +150,14 @@ class FaceCorpus:
         windows = [self.member_windows(number, "train") for number in range(len(self.members))]
         probabilities = self._probabilities(windows)
         for member, own, probability in zip(self.members, windows, probabilities.tolist(), strict=True):
-            logger.info("mixture: %s %.2f h, %.1f %% of the windows", member.name, own.hours, 100 * probability)
+            hours, percent = own.hours, 100 * probability
+            logger.info("mixture: %s %.2f h, %d windows, %.1f %% of the draws", member.name, hours, len(own), percent)
         return MixedWindows(
-            windows, probabilities, seed=self.config.seed, batch_size=optim.batch_size, num_steps=optim.max_steps
+            {member.name: own for member, own in zip(self.members, windows, strict=True)},
+            probabilities,
+            seed=self.config.seed,
+            batch_size=optim.batch_size,
+            num_steps=optim.max_steps,
         )
 
     def shares(self) -> np.ndarray:

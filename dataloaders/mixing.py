@@ -7,7 +7,7 @@ any step, on any number of processes.
 Shapes: N draws, K corpora.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -87,31 +87,37 @@ class InOrder:
 
 
 class MixedWindows(Dataset[dict[str, Tensor]]):
-    """An endless stream of windows as a data set of as many as a run sees; item step * batch_size + sample.
+    """An endless stream of windows as a data set of as many draws as a run makes; item step * batch_size + sample.
 
     Args:
-        corpora: windows of each corpus, all at one frame rate and length.
+        corpora: windows of each corpus by its name, all at one frame rate and length.
         probabilities: (K,) of `mixture_shares`.
         seed: of the run.
         batch_size: windows a step.
         num_steps: of the run.
+
+    Attributes:
+        num_windows: windows of each corpus by its name; `len` counts draws.
+        probabilities: probability of each corpus by its name.
     """
 
     def __init__(
         self,
-        corpora: Sequence[FaceWindows],
+        corpora: Mapping[str, FaceWindows],
         probabilities: np.ndarray,
         *,
         seed: int,
         batch_size: int,
         num_steps: int,
     ) -> None:
-        self.corpora = list(corpora)
+        self.corpora = list(corpora.values())
+        self.num_windows = {name: len(windows) for name, windows in corpora.items()}
+        self.probabilities = dict(zip(corpora, probabilities.tolist(), strict=True))
         self.seed, self.batch_size = seed, batch_size
         self.order = InOrder()
         self._length = max(1, num_steps) * batch_size
         self._borders = np.cumsum(probabilities)
-        self._sizes = np.array([len(windows) for windows in corpora], dtype=np.int64)
+        self._sizes = np.array(list(self.num_windows.values()), dtype=np.int64)
 
     def __len__(self) -> int:
         return self._length

@@ -8,6 +8,7 @@ import dataclasses
 import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -320,13 +321,13 @@ def save_config(config: Config, path: str | Path) -> None:
 
 
 def config_differences(old: Config, new: Config, ignore: Iterable[str] = ()) -> list[str]:
-    """Rows `key: old -> new` of two configs, sorted; keys that start with one of `ignore` are passed over."""
+    """Rows `key: old -> new` of two configs, sorted; keys that match a shell pattern of `ignore` are left out."""
     flat_old, flat_new = _flatten(config_to_dict(old)), _flatten(config_to_dict(new))
     ignore = tuple(ignore)
     return [
         f"{key}: {flat_old.get(key)!r} -> {flat_new.get(key)!r}"
         for key in sorted(flat_old.keys() | flat_new.keys())
-        if flat_old.get(key) != flat_new.get(key) and not (ignore and key.startswith(ignore))
+        if flat_old.get(key) != flat_new.get(key) and not any(fnmatchcase(key, pattern) for pattern in ignore)
     ]
 
 

@@ -19,6 +19,10 @@ class InputError(ValueError):
     """
 
 
+class ReportedError(InputError):
+    """An error that another process of the same run reports; a command ends by it without a line of its own."""
+
+
 class InputWarning(UserWarning):
     """Doubtful input that was accepted; the message names file, place, value and what was made of it, in one line."""
 
@@ -85,6 +89,8 @@ def one_line_errors(main: Callable[..., int]) -> Callable[..., int]:
     def run(*args, **kwargs) -> int:
         try:
             return main(*args, **kwargs)
+        except ReportedError:
+            return 1
         except (InputError, OSError) as error:
             if os.environ.get("EMAGE_TRACEBACK"):
                 raise

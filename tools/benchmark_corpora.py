@@ -50,7 +50,8 @@ def measure_corpora(folder: Path, *, seconds: float, fps: float = 30.0) -> dict[
         windows.append(FaceWindows(cache, entries, fps=fps, corpus=number, speakers=[1] * len(entries), **options))
     shares = [Share(name, own.hours) for name, own in zip(SIZES, windows, strict=True)]
     probabilities = mixture_shares(shares, temperature=0.5)
-    mixed = MixedWindows(windows, probabilities, seed=0, batch_size=BATCH_SIZE, num_steps=1_000_000)
+    by_name = dict(zip(SIZES, windows, strict=True))
+    mixed = MixedWindows(by_name, probabilities, seed=0, batch_size=BATCH_SIZE, num_steps=1_000_000)
     return {
         "cache": build,
         "mixture": {share.name: round(p, 3) for share, p in zip(shares, probabilities.tolist(), strict=True)},

@@ -118,6 +118,8 @@ class CaMN(nn.Module):
         *,
         face: Tensor | None = None,
         seed_motion: Tensor | None = None,
+        seed_hidden: Tensor | None = None,
+        neutral: Tensor | None = None,
         fps: float,
         sample_rate: int,
     ) -> CaMNOutput:
@@ -131,6 +133,8 @@ class CaMN(nn.Module):
             face: (B, T, 51) captured face, z-scored like the result (the published weights saw it raw), needed if and
                 only if `face_input`.
             seed_motion: (B, n, D) z-scored motion of the first n frames, n up to `seed_frames`; None: none is given.
+            seed_hidden: (B,) bool, windows without their seed frames; None: every window has them.
+            neutral: (B,) bool, windows whose face is the face trunk's neutral identity; None: no window.
             fps: frames per second.
             sample_rate: samples per second of the waveform.
 
@@ -151,7 +155,7 @@ class CaMN(nn.Module):
 
         inputs = [context]
         if seed_motion is not None or self.config.seed_frames:
-            inputs.insert(0, self._seed_channels(seed_motion, context))
+            inputs.insert(0, self._seed_channels(seed_motion, seed_hidden, context))
         if face is not None:
             face_features = self.facial_encoder(face.transpose(1, 2)).transpose(1, 2)  # (B, T, C)
             inputs.append(self.facial_fusion(torch.cat([face_features, audio_features, known], dim=2)))
@@ -159,7 +163,8 @@ class CaMN(nn.Module):
         if not self.config.predict_face:
             return CaMNOutput(motion, None)
         if self.config.face_trunk_config is not None:
-            made = self.face_path(waveform, speaker, num_frames=num_frames, fps=fps, sample_rate=sample_rate)
+            time = {"num_frames": num_frames, "fps": fps, "sample_rate": sample_rate}
+            made = self.face_path(waveform, speaker, neutral, **time)
         else:
             made = self.face_decoder(context.transpose(1, 2)).transpose(1, 2)
         return CaMNOutput(motion, made.float())
@@ -178,16 +183,15 @@ class CaMN(nn.Module):
                 "(its model.seed_frames)"
             )
 
-    def _seed_channels(self, seed_motion: Tensor | None, context: Tensor) -> Tensor:
+    def _seed_channels(self, seed_motion: Tensor | None, hidden: Tensor | None, context: Tensor) -> Tensor:
         """The given frames and a flag on them, zeros elsewhere: (B, T, D + 1)."""
         channels = context.new_zeros(*context.shape[:2], self.num_columns + 1)
         if seed_motion is not None:
             num_given = min(seed_motion.shape[1], context.shape[1])
             channels[:, :num_given, :-1] = seed_motion[:, :num_given].to(channels.dtype)
             channels[:, :num_given, -1] = 1
-            if self.training and self.config.seed_dropout:
-                is_kept = torch.rand(len(channels), 1, 1, device=channels.device) >= self.config.seed_dropout
-                channels = channels * is_kept
+            if hidden is not None:
+                channels = channels * ~hidden[:, None, None]
         return channels
 
     def _generate_motion(self, inputs: Tensor) -> Tensor:

@@ -85,21 +85,29 @@ class FaceTrunk(nn.Module):
         self.register_buffer("corpus_std", torch.ones(config.num_corpora, layout.dim))
 
     def forward(
-        self, waveform: Tensor, corpus: Tensor, speaker: Tensor, *, num_frames: int, fps: float, sample_rate: int
+        self,
+        waveform: Tensor,
+        corpus: Tensor,
+        speaker: Tensor,
+        neutral: Tensor | None = None,
+        *,
+        num_frames: int,
+        fps: float,
+        sample_rate: int,
     ) -> FaceOutput:
         """Z-scores at the frame times k / fps.
 
         Args:
             waveform: (B, S).
             corpus: (B,) int64 whose way of annotating, and whose look, is asked for.
-            speaker: (B,) int64, NEUTRAL or 1 + index of a speaker. In training a share of them is made neutral.
+            speaker: (B,) int64, NEUTRAL or 1 + index of a speaker.
+            neutral: (B,) bool, windows that have the neutral identity in place of their speaker; None: no window.
             num_frames: T.
             fps: frames per second.
             sample_rate: samples per second of the waveform.
         """
-        if self.training and self.config.neutral_share:
-            hidden = torch.rand(speaker.shape, device=speaker.device) < self.config.neutral_share
-            speaker = speaker.masked_fill(hidden, NEUTRAL)
+        if neutral is not None:
+            speaker = speaker.masked_fill(neutral, NEUTRAL)
         identity = torch.cat([self.corpus_embedding(corpus), self.speaker_embedding(speaker)], dim=-1)
         audio = self.audio_encoder(waveform, num_frames, fps=fps, sample_rate=sample_rate)  # (B, T, C')
         x = self.input(audio.transpose(1, 2))  # (B, C, T)
@@ -153,12 +161,22 @@ class FacePath(nn.Module):
         super().__init__()
         self.trunk = FaceTrunk(replace(config, heads=["arkit"], num_corpora=1, num_speakers=num_speakers))
 
-    def forward(self, waveform: Tensor, speaker: Tensor, *, num_frames: int, fps: float, sample_rate: int) -> Tensor:
-        """(B, S) and index (B,) -> (B, T, 51) z-scores, T = `num_frames`."""
+    def forward(
+        self,
+        waveform: Tensor,
+        speaker: Tensor,
+        neutral: Tensor | None = None,
+        *,
+        num_frames: int,
+        fps: float,
+        sample_rate: int,
+    ) -> Tensor:
+        """(B, S), index (B,) and neutral windows (B,) as in `FaceTrunk.forward` -> (B, T, 51) z-scores, T = `num_frames`."""
         output = self.trunk(
             waveform,
             torch.zeros_like(speaker),
             1 + speaker,  # behind the neutral one
+            neutral,
             num_frames=num_frames,
             fps=fps,
             sample_rate=sample_rate,

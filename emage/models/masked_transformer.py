@@ -114,7 +114,8 @@ class MaskedGestureTransformer(nn.Module):
         """Logits of every code, as training needs them.
 
         Args:
-            speech: waveform (B, S), words (B, T), speaker (B,), emotion (B, T).
+            speech: waveform (B, S), words (B, T), speaker (B,), emotion (B, T); optional (B,) bool: mirrored windows, and
+                neutral ones, whose face is the face trunk's neutral identity.
             given: (B,) bool by input (audio, words, speaker, emotion): whether it is there.
             hints: by part, (B, T, P) raw values.
             hint_given: by part, (B, T, P) bool: which of them are there.
@@ -130,13 +131,15 @@ class MaskedGestureTransformer(nn.Module):
         return MaskedTransformerOutput(logits, self.face(speech, fps=fps, sample_rate=sample_rate))
 
     def face(self, speech: dict[str, Tensor], *, fps: float, sample_rate: int) -> Tensor | None:
-        """What the face trunk makes of the sound, (B, T, 51) z-scores; None without one."""
+        """What the face trunk makes of the sound, (B, T, 51) z-scores; None without one.
+
+        The trunk has one row per speaker: a mirrored window has the face of the same speaker.
+        """
         if self.face_path is None:
             return None
         num_frames = speech["words"].shape[1]
-        return self.face_path(
-            speech["waveform"], speech["speaker"], num_frames=num_frames, fps=fps, sample_rate=sample_rate
-        )
+        time = {"num_frames": num_frames, "fps": fps, "sample_rate": sample_rate}
+        return self.face_path(speech["waveform"], speech["speaker"], speech.get("neutral"), **time)
 
     def condition(
         self,
@@ -221,8 +224,9 @@ class CodeHead(nn.Module):
         super().__init__()
         self.vqvae = [vqvae]  # in a list: the codebooks belong to the tokenizer
         self.num_levels = vqvae.num_quantizers
-        self.below = nn.Linear(vqvae.code_dim, dim, bias=False)
-        self.norm = nn.LayerNorm(vqvae.code_dim, elementwise_affine=False)
+        if self.num_levels > 1:  # a parameter without a gradient would stop training on several processes
+            self.below = nn.Linear(vqvae.code_dim, dim, bias=False)
+            self.norm = nn.LayerNorm(vqvae.code_dim, elementwise_affine=False)
         self.hidden = nn.ModuleList([nn.Linear(dim, 2 * dim) for _ in range(self.num_levels)])
         self.out = nn.ModuleList(
             [

@@ -6,7 +6,9 @@ that chose each code (`EMAQuantizer`), where codes that nobody chooses are put o
 Shapes: B batch, N code steps, C channels, K codebook entries, M = B * N latents of this process.
 """
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -56,6 +58,10 @@ class StraightThroughQuantizer(nn.Module):
         """Codes (...) int64 -> their entries (..., C)."""
         return self.embedding(codes)
 
+    def encode(self, latents: Tensor) -> Tensor:
+        """Codes alone: (B, N, C) -> (B, N) int64."""
+        return _encode(latents, self.embedding.weight)
+
     def forward(self, latents: Tensor) -> Quantized:
         """(B, N, C) -> `Quantized`."""
         with torch.autocast(latents.device.type, enabled=False):  # half precision picks wrong neighbours
@@ -63,15 +69,19 @@ class StraightThroughQuantizer(nn.Module):
             codes = _nearest(latents, self.embedding.weight.detach())
             entries = self.embedding(codes)
             loss = F.mse_loss(entries, latents.detach()) + F.mse_loss(latents, entries.detach())
-            return _quantized(latents, entries, codes, loss)
+            return _quantized(latents, entries, codes, loss, _counts(codes, len(self.entries)))
 
 
 class EMAQuantizer(nn.Module):
     """A codebook of moving averages, with reset of dead codes.
 
+    In train mode `forward` adds the latents to the counts and sums of their codes; `update_codebooks`, called once per
+    optimizer step, moves the codebook. Gradient accumulation therefore changes nothing: the latents of all
+    micro-batches of a step count as those of one batch.
+
     All state is in buffers, so that a checkpoint resumes it exactly. Under torch.distributed the counts and sums are
-    added up over the processes, and a code is put on one of the latents of ALL processes, numbered by rank, drawn by a
-    generator that depends on (seed, update) alone: N processes do what one with the whole batch would do.
+    added up over the processes, and a code is put on one of the latents of ALL processes, numbered by micro-batch and
+    rank, drawn by a generator that depends on (seed, update) alone: N processes do what one with the whole batch does.
 
     A code is dead when its moving count falls below `dead_threshold`, though never while it is chosen half as often as
     an even share of the batch: with small batches or large codebooks every code would otherwise be reset for ever.
@@ -100,6 +110,8 @@ class EMAQuantizer(nn.Module):
         self.register_buffer("ema_sums", torch.zeros(num_codes, dim))
         self.register_buffer("num_updates", torch.zeros((), dtype=torch.int64))
         self.register_buffer("seed", torch.randint(2**31, ()))  # follows the seed under which the model is built
+        self._micro_batches: list[_MicroBatch] = []  # since the last update; no buffer: DDP would overwrite it
+        self._has_entries = False  # known on the host: to read num_updates would wait for the accelerator
 
     @property
     def entries(self) -> Tensor:
@@ -110,51 +122,117 @@ class EMAQuantizer(nn.Module):
         """Codes (...) int64 -> their entries (..., C)."""
         return F.embedding(codes, self.codebook)
 
+    def encode(self, latents: Tensor) -> Tensor:
+        """Codes alone: (B, N, C) -> (B, N) int64. The codebook does not learn from them."""
+        return _encode(latents, self.codebook)
+
     def forward(self, latents: Tensor) -> Quantized:
-        """(B, N, C) -> `Quantized`; in train mode the codebook is updated after it was used."""
+        """(B, N, C) -> `Quantized`; in train mode the latents are kept for the next `update_codebooks`."""
         with torch.autocast(latents.device.type, enabled=False):
             latents = latents.to(self.codebook.dtype)
-            flat = latents.detach().flatten(0, 1)  # (M, C)
-            if self.training and self.num_updates == 0:
-                self._revive(flat, torch.ones_like(self.ema_counts, dtype=torch.bool), _total_rows(flat))
+            if self.training:
+                self.initialise([latents])
             codes = _nearest(latents, self.codebook)
             entries = self.lookup(codes)
+            counts = _counts(codes, len(self.codebook))
             if self.training:
-                self._update(flat, codes.flatten())
-            return _quantized(latents, entries, codes, F.mse_loss(latents, entries))
+                self._keep(latents.detach().flatten(0, 1), codes.flatten(), counts)
+            return _quantized(latents, entries, codes, F.mse_loss(latents, entries), counts)
 
     @torch.no_grad()
-    def _update(self, flat: Tensor, codes: Tensor) -> None:
+    def initialise(self, micro_batches: Sequence[Tensor]) -> None:
+        """Puts the codes on latents of the first step; does nothing if the codebook has entries already.
+
+        Args:
+            micro_batches: (B, N, C) each: all of the step.
+        """
+        if not self._has_entries and self.num_updates == 0:
+            rows = [latents.detach().to(self.codebook.dtype).flatten(0, 1) for latents in micro_batches]
+            self._revive(rows, torch.ones_like(self.ema_counts, dtype=torch.bool))
+        self._has_entries = True
+
+    def _load_from_state_dict(self, *args: Any) -> None:
+        super()._load_from_state_dict(*args)
+        self._has_entries = False  # to be read from num_updates
+
+    def _keep(self, flat: Tensor, codes: Tensor, counts: Tensor) -> None:
         # Summed in float64: the same sums, bit for bit in nearly all cases, however the batch is spread over processes.
-        counts = torch.bincount(codes, minlength=len(self.ema_counts)).double()  # (K,)
         sums = torch.zeros_like(self.ema_sums, dtype=torch.float64).index_add_(0, codes, flat.double())  # (K, C)
-        _sum_over_processes(counts)
-        _sum_over_processes(sums)
+        self._micro_batches.append(_MicroBatch(flat, counts, sums))
+
+    def _take(self) -> list["_MicroBatch"]:
+        taken, self._micro_batches = self._micro_batches, []
+        return taken
+
+    def _move(self, counts: Tensor, sums: Tensor) -> Tensor:
+        """Moves the averages by the counts (K,) and sums (K, C) of one step; returns which codes are dead, (K,) bool."""
         self.ema_counts.lerp_(counts.to(self.ema_counts), 1 - self.decay)
         self.ema_sums.lerp_(sums.to(self.ema_sums), 1 - self.decay)
-        known = self.ema_counts > SMALLEST
+        has_count = self.ema_counts > SMALLEST
         averages = self.ema_sums / self.ema_counts.clamp(min=SMALLEST)[:, None]
-        self.codebook.copy_(torch.where(known[:, None], averages, self.codebook))
-        num_latents = int(counts.sum())
-        even_share = num_latents / len(self.ema_counts)
-        dead = self.ema_counts < min(self.dead_threshold, even_share / 2)
-        if self.dead_threshold > 0 and dead.any():
-            self._revive(flat, dead, num_latents)
-        self.num_updates += 1
+        self.codebook.copy_(torch.where(has_count[:, None], averages, self.codebook))
+        even_share = counts.sum() / len(self.ema_counts)
+        return self.ema_counts < (even_share / 2).clamp(max=self.dead_threshold)
 
-    @torch.no_grad()
-    def _revive(self, flat: Tensor, dead: Tensor, num_latents: int) -> None:
+    def _revive(self, rows: Sequence[Tensor], dead: Tensor) -> None:
         """Puts dead codes on latents drawn without replacement; are they too few, the rest wait for the next update."""
+        sizes = _global_sizes(rows)
+        num_latents = int(sizes.sum())
         generator = torch.Generator().manual_seed((int(self.seed) << 32) + int(self.num_updates))
         codes = dead.nonzero()[:, 0][:num_latents]
-        drawn = torch.randperm(num_latents, generator=generator)[: len(codes)].to(flat.device)
-        entries = _gather_rows(flat, drawn)
+        drawn = torch.randperm(num_latents, generator=generator)[: len(codes)]
+        entries = _gather_rows(rows, sizes, drawn)
         jitter = torch.randn(entries.shape, generator=generator).to(entries)
         entries = entries + REVIVAL_JITTER * entries.std(dim=0, correction=0) * jitter
         even_share = num_latents / len(self.ema_counts)  # starts as a code of average use, with time to find its own
         self.codebook[codes] = entries
         self.ema_counts[codes] = even_share
         self.ema_sums[codes] = entries * even_share
+
+
+@dataclass
+class _MicroBatch:
+    """What an update needs of one forward pass: latents (M, C), and by code their counts (K,) and sums (K, C)."""
+
+    latents: Tensor
+    counts: Tensor
+    sums: Tensor
+
+
+@torch.no_grad()
+def update_codebooks(quantizers: Iterable[EMAQuantizer]) -> None:
+    """Moves codebooks by the latents of all forward passes since the last call, and resets their dead codes.
+
+    Every process calls it once per optimizer step, after the last backward pass. There is one all-reduce and one
+    transfer to the host for all quantizers together; a reset has its own.
+
+    Args:
+        quantizers: those without a forward pass in train mode since the last call are left as they are.
+    """
+    taken = [(quantizer, quantizer._take()) for quantizer in quantizers]
+    taken = [(quantizer, parts) for quantizer, parts in taken if parts]
+    if not taken:
+        return
+    totals = []
+    for _, parts in taken:
+        totals += [sum(part.counts for part in parts), sum(part.sums for part in parts)]
+    joined = torch.cat([total.flatten() for total in totals])
+    _sum_over_processes(joined)
+    totals = [x.view_as(total) for x, total in zip(joined.split([t.numel() for t in totals]), totals, strict=True)]
+    dead = [
+        quantizer._move(counts, sums)
+        for (quantizer, _), counts, sums in zip(taken, totals[::2], totals[1::2], strict=True)
+    ]
+    has_dead = torch.stack([codes.any() for codes in dead]).tolist()
+    for (quantizer, parts), codes, is_any in zip(taken, dead, has_dead, strict=True):
+        if is_any:
+            quantizer._revive([part.latents for part in parts], codes)
+        quantizer.num_updates += 1
+
+
+def _encode(latents: Tensor, codebook: Tensor) -> Tensor:
+    with torch.autocast(latents.device.type, enabled=False):  # half precision picks wrong neighbours
+        return _nearest(latents.to(codebook.dtype), codebook.detach())
 
 
 def _nearest(latents: Tensor, codebook: Tensor) -> Tensor:
@@ -167,13 +245,19 @@ def _nearest(latents: Tensor, codebook: Tensor) -> Tensor:
     return scores.argmin(dim=1).view(latents.shape[:2])
 
 
-def _quantized(latents: Tensor, entries: Tensor, codes: Tensor, loss: Tensor) -> Quantized:
+def _quantized(latents: Tensor, entries: Tensor, codes: Tensor, loss: Tensor, counts: Tensor) -> Quantized:
     # Straight-through estimator: the value is the entry, the gradient is the latent's.
-    return Quantized(latents + (entries - latents).detach(), entries, codes, loss, _perplexity(codes))
+    return Quantized(latents + (entries - latents).detach(), entries, codes, loss, _perplexity(counts))
 
 
-def _perplexity(codes: Tensor) -> Tensor:
-    share = torch.bincount(codes.flatten()).float() / codes.numel()
+def _counts(codes: Tensor, num_codes: int) -> Tensor:
+    """How often each code occurs, (K,) float64; bincount would make the host wait for the accelerator."""
+    ones = torch.ones((), dtype=torch.float64, device=codes.device).expand(codes.numel())
+    return torch.zeros(num_codes, dtype=torch.float64, device=codes.device).index_add_(0, codes.flatten(), ones)
+
+
+def _perplexity(counts: Tensor) -> Tensor:
+    share = (counts / counts.sum()).float()
     return torch.special.entr(share).sum().exp()
 
 
@@ -186,21 +270,36 @@ def _sum_over_processes(values: Tensor) -> None:
         dist.all_reduce(values)
 
 
-def _total_rows(rows: Tensor) -> int:
-    count = torch.tensor(len(rows), device=rows.device)
-    _sum_over_processes(count)
-    return int(count)
-
-
-def _gather_rows(rows: Tensor, indices: Tensor) -> Tensor:
-    """Rows by their numbers in the concatenation over all ranks, in rank order; ranks may hold different counts."""
+def _global_sizes(rows: Sequence[Tensor]) -> Tensor:
+    """Latents of each micro-batch of each rank, (micro-batches, ranks) int64 on the CPU; ranks may hold different ones."""
     if _num_processes() == 1:
-        return rows[indices]
-    counts = torch.zeros(_num_processes(), dtype=torch.int64, device=rows.device)
-    counts[dist.get_rank()] = len(rows)
-    dist.all_reduce(counts)
-    local = indices - counts[: dist.get_rank()].sum()
-    mine = (local >= 0) & (local < len(rows))
-    gathered = torch.where(mine[:, None], rows[local.clamp(0, len(rows) - 1)], torch.zeros((), device=rows.device))
+        return torch.tensor([[len(part)] for part in rows])
+    sizes = torch.zeros(len(rows), _num_processes(), dtype=torch.int64, device=rows[0].device)
+    sizes[:, dist.get_rank()] = torch.tensor([len(part) for part in rows], device=rows[0].device)
+    dist.all_reduce(sizes)
+    return sizes.cpu()
+
+
+def _gather_rows(rows: Sequence[Tensor], sizes: Tensor, indices: Tensor) -> Tensor:
+    """Rows by their numbers in the global batch: micro-batch after micro-batch, within each rank after rank.
+
+    Args:
+        rows: (M, C) of each micro-batch of this rank.
+        sizes: of `_global_sizes`.
+        indices: (n,) int64 on the CPU.
+    """
+    own = torch.cat(list(rows))
+    if _num_processes() == 1:
+        return own[indices.to(own.device)]
+    starts = (sizes.flatten().cumsum(0) - sizes.flatten()).view_as(sizes)  # of each block in the global numbering
+    rank = dist.get_rank()
+    local = torch.full_like(indices, -1)
+    first = 0
+    for start, size in zip(starts[:, rank].tolist(), sizes[:, rank].tolist(), strict=True):
+        inside = (indices >= start) & (indices < start + size)
+        local = torch.where(inside, indices - start + first, local)
+        first += size
+    local = local.to(own.device)
+    gathered = torch.where((local >= 0)[:, None], own[local.clamp(min=0)], torch.zeros((), device=own.device))
     dist.all_reduce(gathered)  # every row is zero on all ranks but its own
     return gathered

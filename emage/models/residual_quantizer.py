@@ -3,6 +3,8 @@
 Shapes: B batch, N code steps, C channels, K codebook entries, Q levels.
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -30,6 +32,27 @@ class ResidualQuantizer(nn.Module):
     def lookup(self, codes: Tensor) -> Tensor:
         """Codes (..., Q) int64 -> the sum of their entries (..., C)."""
         return torch.stack([level.lookup(codes[..., q]) for q, level in enumerate(self.levels)]).sum(dim=0)
+
+    def encode(self, latents: Tensor) -> Tensor:
+        """Codes alone: (B, N, C) -> (B, N, Q) int64, without losses; no codebook learns from them."""
+        total = torch.zeros_like(latents)
+        codes = []
+        for level in self.levels:
+            codes.append(level.encode(latents - total))
+            if len(codes) < len(self.levels):
+                total = total + level.lookup(codes[-1]).detach()
+        return torch.stack(codes, dim=-1)
+
+    @torch.no_grad()
+    def initialise(self, micro_batches: Sequence[Tensor]) -> None:
+        """Puts the codes of EMA codebooks on latents of the first step, (B, N, C) a micro-batch."""
+        totals = [torch.zeros_like(latents) for latents in micro_batches]
+        for level in self.levels:
+            residuals = [latents - total for latents, total in zip(micro_batches, totals, strict=True)]
+            if isinstance(level, EMAQuantizer):
+                level.initialise(residuals)
+            entries = [level.lookup(level.encode(residual)) for residual in residuals]
+            totals = [total + entry for total, entry in zip(totals, entries, strict=True)]
 
     def forward(self, latents: Tensor) -> Quantized:
         """(B, N, C) -> `Quantized` with codes (B, N, Q); loss and perplexity are means over the levels.

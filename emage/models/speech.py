@@ -259,7 +259,8 @@ class SpeechEncoder(nn.Module):
         self.words = WordEncoder(config)
         self.mixing = nn.Linear(2 * dim, 2 * dim)
         self.to_steps = nn.Linear(downsample * dim, config.dim)
-        # With mirrored windows everybody has a twin, whose row is num_speakers further on.
+        # With mirrored windows each speaker has a second row, num_speakers further on.
+        self.num_speakers = config.num_speakers
         self.speaker = nn.Embedding((2 if config.mirror_share else 1) * config.num_speakers, config.dim)
         self.emotion = nn.Embedding(config.num_emotions, config.dim)
         self.no_audio, self.no_words = nn.Parameter(torch.zeros(dim)), nn.Parameter(torch.zeros(dim))
@@ -272,7 +273,7 @@ class SpeechEncoder(nn.Module):
 
         Args:
             speech: waveform (B, S), words (B, T), speaker (B,), emotion (B, T), as in a batch; what stands in an input
-                that is not given has no effect.
+                that is not given has no effect. Optional: mirrored (B,) bool, windows of a mirrored speaker.
             given: (B,) bool by input: audio, words, speaker, emotion.
             fps: frames per second.
             sample_rate: samples per second of the waveform.
@@ -290,7 +291,10 @@ class SpeechEncoder(nn.Module):
         emotion = frames_to_steps(self.emotion(speech["emotion"]), self.downsample)
         emotion = emotion.unflatten(-1, (self.downsample, -1)).mean(dim=-2)
         emotion = torch.where(given["emotion"][:, None, None], emotion, self.no_emotion)
-        speaker = torch.where(given["speaker"][:, None], self.speaker(speech["speaker"]), self.no_speaker)
+        row = speech["speaker"]
+        if "mirrored" in speech:
+            row = row + self.num_speakers * speech["mirrored"]
+        speaker = torch.where(given["speaker"][:, None], self.speaker(row), self.no_speaker)
         return steps + emotion + speaker[:, None]
 
 

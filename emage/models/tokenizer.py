@@ -85,7 +85,7 @@ class MotionTokenizer(nn.Module):
         return values if face is None or FACE not in self.parts else {**values, FACE: face}
 
     def encode(self, part_values: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Part -> values (B, T, P) becomes part -> codes (B, N, Q); use in eval mode."""
+        """Part -> values (B, T, P) becomes part -> codes (B, N, Q)."""
         return {part: self.vqvaes[part].encode(values) for part, values in part_values.items()}
 
     def lookup(self, codes: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -7,6 +7,7 @@ Shapes: B batch, T frames, P values of the part, C channels of a latent, N = cei
 of codes, K codebook entries.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -98,7 +99,9 @@ class MotionVQVAE(nn.Module):
     def forward(
         self, values: Tensor, valid: Tensor | None = None, unquantized: Tensor | None = None
     ) -> MotionVQVAEOutput:
-        """(B, T, P) -> its reconstruction, codes and losses. In train mode an EMA codebook learns from the batch.
+        """(B, T, P) -> its reconstruction, codes and losses.
+
+        In train mode an EMA codebook keeps the latents for the next `emage.models.quantizer.update_codebooks`.
 
         Args:
             values: (B, T, P).
@@ -114,11 +117,22 @@ class MotionVQVAE(nn.Module):
         return MotionVQVAEOutput(reconstruction, quantized.loss, quantized.codes, quantized.perplexity)
 
     def encode(self, values: Tensor) -> Tensor:
-        """(B, T, P) -> codes (B, N, Q). Use in eval mode: in train mode an EMA codebook would learn from it.
+        """(B, T, P) -> codes (B, N, Q); no loss is computed and no codebook learns.
 
         A tail that fills no code step is continued by holding its last frame.
         """
-        return self.quantizer(self._latents(values, None)).codes
+        return self.quantizer.encode(self._latents(values, None))
+
+    @torch.no_grad()
+    def initialise_codebooks(self, micro_batches: Sequence[tuple[Tensor, Tensor]]) -> None:
+        """Puts the codes of EMA codebooks on latents of the first step.
+
+        Without it they are put on those of the first micro-batch alone.
+
+        Args:
+            micro_batches: values (B, T, P) and valid frames (B, T) of each micro-batch of the step.
+        """
+        self.quantizer.initialise([self._latents(values, valid) for values, valid in micro_batches])
 
     def lookup(self, codes: Tensor) -> Tensor:
         """Codes (B, N, Q) -> latents (B, N, C), the sum over the levels."""

@@ -14,6 +14,8 @@ import torch
 from scipy.fft import next_fast_len
 from torch import Tensor
 
+from emage.training.batches import SOUND
+
 GAIN_DB = (-20.0, 14.0)  # of everything, noise too; what then exceeds full scale is clipped
 NOISE_DB = (-75.0, -32.0)  # RMS against full scale; speech of a corpus lies at -20 to -30
 NOISE_SLOPE_DB = (-6.0, 0.0)  # per octave: brown to white
@@ -24,7 +26,6 @@ HIGH_PASS_SHARE, HIGH_PASS_HZ = 0.25, (80.0, 350.0)
 ROOM_SHARE, ROOM_DECAY_S, ROOM_DB = 0.3, (0.08, 0.4), (-18.0, -4.0)  # time of 60 dB; energy against the direct sound
 PASS_STEEPNESS = 8  # a filter falls by 6 dB times so many per octave
 ROOM_TAIL_S = 0.4
-_STREAM = 2  # of the seeds of a window: its masks have another one
 SMALLEST_HZ = 20.0
 
 
@@ -52,7 +53,7 @@ class SoundAugmentation:
         """(B, S) full scale = 1, one seed per window -> (B, S) within -1..1 where it was altered."""
         if not self.share:
             return waveform
-        streams = [np.random.default_rng([int(seed), _STREAM]) for seed in seeds]
+        streams = [np.random.default_rng([int(seed), SOUND]) for seed in seeds]
         altered = [row for row, rng in enumerate(streams) if rng.random() < self.share]
         if not altered:
             return waveform

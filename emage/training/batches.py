@@ -12,6 +12,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import Sampler
 
+# Streams of the seed of a window, one for each purpose; the masks of the transformer use the seed itself.
+SOUND, MIRROR, UNQUANTIZED, SEED_FRAMES, NEUTRAL_SPEAKER = 2, 3, 4, 5, 6
+
 
 @dataclass(frozen=True)
 class Share:
@@ -84,3 +87,19 @@ def draw_seeds(seed: int, step: int, positions: Iterable[int]) -> Tensor:
         np.random.SeedSequence([seed, step + 1, position, 1]).generate_state(1, np.uint64)[0] for position in positions
     ]
     return torch.tensor([int(value >> np.uint64(1)) for value in drawn], dtype=torch.int64)
+
+
+def draw_windows(seeds: Tensor, share: float, stream: int) -> Tensor:
+    """Draws a share of the windows, each by its own seed: alike on any number of processes and after any interruption.
+
+    Args:
+        seeds: (B,) int64 of `draw_seeds`.
+        share: probability of each window.
+        stream: SOUND, MIRROR ...: draws for different purposes are independent.
+
+    Returns:
+        (B,) bool on the CPU.
+    """
+    if share <= 0:
+        return torch.zeros(len(seeds), dtype=torch.bool)
+    return torch.tensor([np.random.default_rng([seed, stream]).random() < share for seed in seeds.tolist()])

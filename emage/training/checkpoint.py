@@ -4,8 +4,10 @@ A folder with state.safetensors (raw weights, AdamW's moments, the moving averag
 No random state is in it: torch is seeded per step from (seed, step, rank), and the order of the windows from the seed.
 """
 
+import contextlib
 import dataclasses
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from torch import Tensor, nn
 from emage.checkpoint import plain_tensors, read_json, swap_folder
 from emage.errors import InputError
 from emage.training.optimizer import WeightAverage
+from emage.training.processes import all_agree, main_decides, share_tensors
 
 STATE_FILE, PROGRESS_FILE = "state.safetensors", "progress.json"
 
@@ -44,7 +47,7 @@ def save_resume(
     """Writes the resume state in one swap."""
     tensors = {f"model/{name}": tensor for name, tensor in model.state_dict().items()}
     if average is not None:
-        tensors |= {f"average/{name}": tensor for name, tensor in average.module.state_dict().items()}
+        tensors |= {f"average/{name}": tensor for name, tensor in average.state_dict().items()}
     for name, parameter in model.named_parameters():
         # A parameter that never got a gradient has no moments.
         tensors |= {f"optimizer/{name}/{key}": value for key, value in optimizer.state.get(parameter, {}).items()}
@@ -59,23 +62,49 @@ def save_resume(
 def load_resume(
     folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer, *, average: WeightAverage | None
 ) -> Progress | None:
-    """Restores all in place; None where there is no resume state.
+    """Restores all in place on every process; None where there is no resume state.
+
+    Args:
+        folder: read by the main process alone.
+        model: the bare network.
+        optimizer: of its parameters.
+        average: of its weights, if there is one.
 
     Raises:
         InputError: the state cannot be read or belongs to another model.
     """
-    if not folder.is_dir():
+    tensors: dict[str, Tensor] = {}
+
+    def read() -> Progress | None:
+        if not folder.is_dir():
+            return None
+        with _usable(folder):
+            tensors.update(load_file(folder / STATE_FILE))
+            return Progress(**read_json(folder / PROGRESS_FILE))
+
+    progress = main_decides(read)
+    if progress is None:
         return None
+    tensors = share_tensors(tensors)
+
+    def restore() -> None:
+        with _usable(folder):
+            model.load_state_dict(_under(tensors, "model/"))
+            if average is not None:
+                # What the average shares with the model is saved once.
+                average.module.load_state_dict(_under(tensors, "model/") | _under(tensors, "average/"))
+            optimizer.load_state_dict(_optimizer_state(tensors, model, optimizer))
+
+    all_agree(restore)
+    return progress
+
+
+@contextlib.contextmanager
+def _usable(folder: Path) -> Iterator[None]:
     try:
-        tensors = load_file(folder / STATE_FILE)
-        progress = Progress(**read_json(folder / PROGRESS_FILE))
-        model.load_state_dict(_under(tensors, "model/"))
-        if average is not None:
-            average.module.load_state_dict(_under(tensors, "average/"))
-        optimizer.load_state_dict(_optimizer_state(tensors, model, optimizer))
+        yield
     except (SafetensorError, OSError, TypeError, RuntimeError) as error:
         raise InputError(f"resume state {folder}: it cannot be used ({error}); delete the run to start anew") from error
-    return progress
 
 
 def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -5,23 +5,19 @@ Whether a window is mirrored hangs on its own seed alone: alike on any number of
 Shapes: B batch, T frames, D columns, J joints.
 """
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from emage.motion.layout import Layout
 from emage.motion.mirror import mirror_bones, mirror_face, mirror_motion
 from emage.motion.skeleton import BEAT_JOINTS
+from emage.training.batches import MIRROR, draw_windows
 from emage.training.protocols import Batch
-
-_STREAM = 3  # of the seeds of a window: its masks and its sound have others
 
 
 def mirror_some(batch: Batch, layout: Layout | str, share: float) -> Batch:
     """Motion and face of a share of the windows in a mirror; `mirrored` (B,) bool says which."""
-    seeds = batch["draw_seed"].tolist()
-    drawn = [share > 0 and np.random.default_rng([int(seed), _STREAM]).random() < share for seed in seeds]
-    mirrored = torch.tensor(drawn, device=batch["motion"].device)
+    mirrored = draw_windows(batch["draw_seed"], share, MIRROR).to(batch["motion"].device)
     batch = batch | {"mirrored": mirrored}
     if mirrored.any():
         rows = mirrored[:, None, None]

@@ -6,9 +6,10 @@ to resume.
 
 import copy
 import math
+from collections.abc import Iterator
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from emage.config import OptimConfig
 
@@ -37,21 +38,65 @@ class WeightAverage:
     """A copy of a model whose weights follow it: exponential moving average with `decay`.
 
     After n updates the decay is min(decay, (1 + n) / (10 + n)), so that a short run is not its own first weights.
-    Buffers (BatchNorm statistics, codebooks) are copied, since they are moving averages themselves.
+    Buffers (BatchNorm statistics, codebooks) are copied, since they are moving averages themselves. Frozen parameters,
+    and all tensors of modules that hold only frozen ones, are those of the model itself.
+
+    Args:
+        model: on its device; what is frozen must stay so.
+        decay: 0 to below 1.
+
+    Attributes:
+        module: the copy, in evaluation mode, without gradients.
     """
 
     def __init__(self, model: nn.Module, decay: float):
-        self.module = copy.deepcopy(model).requires_grad_(False).eval()
+        shared = {id(tensor): tensor for tensor in _frozen_tensors(model)}
+        self.module = copy.deepcopy(model, dict(shared)).requires_grad_(False).eval()
         self.decay = decay
+        tensors = dict(_named_tensors(model))
+        own = [name for name, tensor in tensors.items() if id(tensor) not in shared]
+        self._trained = [name for name in own if tensors[name].requires_grad]
+        self._copied = [name for name in own if not tensors[name].requires_grad]
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """The tensors that are not the model's own, by name, among those that the module saves."""
+        saved = self.module.state_dict()
+        return {name: saved[name] for name in (*self._trained, *self._copied) if name in saved}
 
     @torch.no_grad()
     def update(self, model: nn.Module, step: int) -> None:
         """Moves towards the weights of `model` after update number `step` (from 0)."""
         weight = 1 - min(self.decay, (1 + step) / (10 + step))
-        for mean, new in zip(self.module.parameters(), model.parameters(), strict=True):
-            mean.lerp_(new, weight)
-        for mean, new in zip(self.module.buffers(), model.buffers(), strict=True):
-            mean.copy_(new)
+        means, new = dict(_named_tensors(self.module)), dict(_named_tensors(model))
+        if self._trained:
+            torch._foreach_lerp_([means[name] for name in self._trained], [new[name] for name in self._trained], weight)
+        if self._copied:
+            torch._foreach_copy_([means[name] for name in self._copied], [new[name] for name in self._copied])
+
+
+def _named_tensors(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    yield from model.named_parameters()
+    yield from model.named_buffers()
+
+
+def _frozen_tensors(model: nn.Module) -> Iterator[Tensor]:
+    """Frozen parameters, and the buffers of modules that hold frozen parameters and no other.
+
+    Modules in plain lists count too: a pretrained network that is neither trained nor saved is kept in one.
+    """
+    for module in _all_modules(model):
+        parameters = list(module.parameters())
+        yield from (parameter for parameter in parameters if not parameter.requires_grad)
+        if parameters and not any(parameter.requires_grad for parameter in parameters):
+            yield from module.buffers()
+
+
+def _all_modules(model: nn.Module) -> Iterator[nn.Module]:
+    for module in model.modules():
+        yield module
+        for held in vars(module).values():
+            if isinstance(held, list):
+                yield from (item for item in held if isinstance(item, nn.Module))
 
 
 def set_training(model: nn.Module, *, freeze_batch_norm: bool) -> None:

@@ -22,6 +22,12 @@ class Task(Protocol):
 
     A batch holds, besides what the corpus puts into it, `draw_seed` (B,) int64 on the CPU: what a task draws for a window
     comes from it, and so does not depend on the number of processes; and `progress`, 0 at the first step, 1 in validation.
+
+    Optional: `build_network()`, where `build_model` reads files: the same network with random weights. The main process
+    alone calls `build_model` then; the others get its weights.
+
+    Optional: `before_first_step(model, micro_batches)`, called once with the bare network and all micro-batches of step 0
+    where gradient accumulation splits it: for what must begin from the whole batch.
     """
 
     def __init__(self, config: Config, corpus: "TrainingCorpus"): ...

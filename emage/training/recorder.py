@@ -17,7 +17,7 @@ from accelerate import Accelerator
 from torch import Tensor
 from tqdm import tqdm
 
-from emage.errors import InputError
+from emage.errors import InputError, ReportedError
 
 LOSSES_FILE, VALIDATION_FILE, TENSORBOARD_FOLDER = "losses.jsonl", "validation.jsonl", "tensorboard"
 
@@ -107,7 +107,8 @@ class Recorder:
         if len(finite) < len(rows):
             bad = next(row for row in rows if not math.isfinite(row["loss"]))
             remedy = "lower optim.lr, raise optim.warmup_steps or set optim.grad_clip"
-            raise InputError(f"training: the loss is {bad['loss']} at step {bad['step']}; {remedy}")
+            kind = InputError if self.is_main else ReportedError
+            raise kind(f"training: the loss is {bad['loss']} at step {bad['step']}; {remedy}")
         self._since_report += rows
 
     def report(self, step: int, lr: float) -> None:

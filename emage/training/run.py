@@ -4,93 +4,172 @@ output_dir/
   config.yaml  train.log  losses.jsonl  validation.jsonl  tensorboard/
   last/  best/     checkpoints (emage.checkpoint)
   resume/          what an unfinished run goes on from (emage.training.checkpoint); may be deleted once it is finished
+  .lock            while a training is running
 """
 
+import contextlib
 import logging
 import os
 import sys
+from logging.handlers import MemoryHandler
 from pathlib import Path
 from typing import Any
 
 import torch
 from accelerate import Accelerator
 from accelerate.utils import DistributedDataParallelKwargs
+from filelock import FileLock, Timeout
 from tqdm import tqdm
 
-from emage.checkpoint import CONFIG_FILE, FILES, INFO_FILE, read_json, recover_folder
+from emage.checkpoint import CONFIG_FILE, FILES, INFO_FILE, WEIGHTS_FILE, read_json, recover_folder
 from emage.config import Config, OptimConfig, config_differences, load_config, save_config
 from emage.errors import InputError
 from emage.training.batches import Share
+from emage.training.checkpoint import STATE_FILE
+from emage.training.processes import join_processes, main_decides
 from emage.training.recorder import LOSSES_FILE
 
-LOG_FILE = "train.log"
+LOG_FILE, LOCK_FILE = "train.log", ".lock"
 LOGGERS = ("emage", "dataloaders")
-# What may change while a run is interrupted: where things lie and how it is watched, not what is trained.
+# What may change while a run is interrupted (shell patterns): where files lie, on how many processes the run is started,
+# how it is logged, validated and saved, and how its checkpoints generate. None of it changes what is trained.
 FREE_KEYS = (
     "data.root",
     "data.cache_dir",
     "data.annotation_root",
     "data.num_workers",
+    "mixture.corpora.*.root",
+    "mixture.corpora.*.cache_dir",
+    "model.tokenizers.*",  # model.tokenizer_hashes and model.face_trunk_hash tell whether the weights are the same
+    "model.face_trunk",
     "output_dir",
-    "metrics.",
+    "num_processes",
+    "metrics.*",
+    "generation.*",
     "optim.log_every",
+    "optim.eval_every",
+    "optim.save_every",
 )
 
 logger = logging.getLogger(__name__)
 
 
 class Run:
-    """A training run, opened once per process; use it as a context manager so that its log file is closed."""
+    """A training run, opened once per process; use it as a context manager, so that its folder is unlocked again.
+
+    The main process alone reads and writes the folder, and holds its lock. Nothing is written before `begin`.
+
+    Attributes:
+        config: of the run.
+        path: its folder, on the machine of the main process.
+        finished: whether all steps are done and written.
+        accelerator: the processes.
+        share: the part of a batch that this process works on.
+    """
 
     def __init__(self, config: Config):
-        """Opens the folder and starts the log.
+        """Opens the folder.
 
         Raises:
-            InputError: no output_dir, another config in it, too few processes, or a batch they cannot share evenly.
+            InputError: no output_dir, a checkpoint's folder, one where a training is running or that holds a run with
+                another config, another number of processes than asked for, or a batch they cannot share evenly.
         """
-        if not config.output_dir:
-            raise InputError("output_dir: not set; add output_dir=DIR, e.g. output_dir=runs/demo/camn")
         self.config = config
         self.path = Path(config.output_dir)
         self.last, self.best, self.resume = self.path / "last", self.path / "best", self.path / "resume"
-        # Before the processes meet: one that stops while another still looks for it would end that one in another error.
-        _check_batch(config.optim, int(os.environ.get("WORLD_SIZE", "1")))
+        self._handlers: list[logging.Handler] = []
+        self._lock: FileLock | None = None
+        self._made_folder = False
+        join_processes()
         self.accelerator = Accelerator(
             cpu=not torch.cuda.is_available(),
             mixed_precision=config.optim.precision,
             kwargs_handlers=[DistributedDataParallelKwargs(gradient_as_bucket_view=True)],
         )
-        check_processes(self.accelerator.num_processes, config.num_processes)
-        optim, world_size = config.optim, self.accelerator.num_processes
-        _check_batch(optim, world_size)
-        self.share = Share(optim.batch_size, self.accelerator.process_index, world_size, optim.accumulation_steps)
-        self._handlers: list[logging.Handler] = []
-        self._claim()
-        self.finished = self._is_finished()
+        try:
+            self.finished: bool = main_decides(self._open)
+        except BaseException:
+            self._unlock()
+            raise
+        optim, accelerator = config.optim, self.accelerator
+        self.share = Share(
+            optim.batch_size, accelerator.process_index, accelerator.num_processes, optim.accumulation_steps
+        )
         self._start_log()
 
-    def _claim(self) -> None:
-        """Makes the folder this config's, or finds that it is already."""
-        if self.accelerator.is_main_process:
-            for folder in (self.last, self.best, self.resume):
-                recover_folder(folder)
-        self.accelerator.wait_for_everyone()
+    def begin(self) -> None:
+        """Makes the folder this config's and writes the log to it; call it when nothing can refuse the run any more."""
+        main_decides(self._begin)
+
+    def _begin(self) -> None:
+        partial = self.path / (CONFIG_FILE + ".partial")
+        save_config(self.config, partial)
+        partial.replace(self.path / CONFIG_FILE)
+        self._made_folder = False  # it holds a run now
+        kept = self._handlers[0]
+        if isinstance(kept, MemoryHandler):
+            file = self._log_file()
+            kept.setTarget(file)
+            kept.close()  # writes what it holds
+            self._handlers[0] = file
+            for name in LOGGERS:
+                logging.getLogger(name).removeHandler(kept)
+                logging.getLogger(name).addHandler(file)
+
+    def _open(self) -> bool:
+        """Checks what the run can be refused for and locks the folder; returns whether the run is finished."""
+        check_processes(self.accelerator.num_processes, self.config.num_processes)
+        _check_batch(self.config.optim, self.accelerator.num_processes)
+        if not self.config.output_dir:
+            raise InputError("output_dir: not set; add output_dir=DIR, e.g. output_dir=runs/demo/camn")
+        for name in (WEIGHTS_FILE, STATE_FILE):
+            if (self.path / name).exists():
+                raise InputError(
+                    f"output_dir {self.path}: it holds {name}, so it is a checkpoint and no folder of a run; give another"
+                    " output_dir="
+                )
+        self._take_lock()
+        for folder in (self.last, self.best, self.resume):
+            recover_folder(folder)
         path = self.path / CONFIG_FILE
-        # A run that was refused before its first step (no cache, say) lays no claim to the folder.
-        has_begun = any(found.exists() for found in (self.path / LOSSES_FILE, self.last, self.best, self.resume))
-        if has_begun and path.is_file():
+        if self._has_begun() and path.is_file():
             differences = config_differences(load_config(path), self.config, ignore=FREE_KEYS)
             if differences:
                 raise InputError(
                     f"output_dir {self.path}: it holds a run with another config ({'; '.join(differences)}); "
                     "give another output_dir=, the old values, or delete the folder"
                 )
-        self.accelerator.wait_for_everyone()
-        if self.accelerator.is_main_process:
-            self.path.mkdir(parents=True, exist_ok=True)
-            partial = self.path / (CONFIG_FILE + ".partial")
-            save_config(self.config, partial)
-            partial.replace(path)
+        return self._is_finished()
+
+    def _has_begun(self) -> bool:
+        """A run that was killed before its first step lays no claim to the folder."""
+        return any(found.exists() for found in (self.path / LOSSES_FILE, self.last, self.best, self.resume))
+
+    def _take_lock(self) -> None:
+        """Locks the folder against other trainings; the operating system unlocks it when this process ends."""
+        self._made_folder = not self.path.exists()
+        self.path.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(self.path / LOCK_FILE)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise InputError(
+                f"output_dir {self.path}: another training is running in this folder; wait until it ends, or give another"
+                " output_dir="
+            ) from None
+        self._lock = lock
+
+    def _unlock(self) -> None:
+        if self._lock is None:
+            return
+        with contextlib.suppress(OSError):  # Windows removes no open file
+            # Safe while it is held: filelock takes no lock on a file that has lost its name.
+            (self.path / LOCK_FILE).unlink()
+        self._lock.release()
+        self._lock = None
+        if self._made_folder:
+            with contextlib.suppress(OSError):  # not empty
+                self.path.rmdir()
 
     def _is_finished(self) -> bool:
         """last/ is the last thing that a run writes."""
@@ -98,17 +177,22 @@ class Run:
         return whole and read_json(self.last / INFO_FILE).get("steps") == self.config.optim.max_steps
 
     def _start_log(self) -> None:
-        if not self.accelerator.is_main_process:
-            return
-        file = logging.FileHandler(self.path / LOG_FILE, encoding="utf-8")
-        file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-        console = _BarHandler() if sys.stderr.isatty() else logging.StreamHandler()
-        console.setFormatter(logging.Formatter("%(message)s"))
-        self._handlers = [file, console]
+        if self.accelerator.is_main_process:
+            console = _BarHandler() if sys.stderr.isatty() else logging.StreamHandler()
+            console.setFormatter(logging.Formatter("%(message)s"))
+            file = self._log_file() if self._has_begun() else MemoryHandler(sys.maxsize, flushLevel=sys.maxsize)
+            self._handlers = [file, console]
+        else:
+            self._handlers = [logging.NullHandler()]  # without one Python would print warnings
         for name in LOGGERS:
             logging.getLogger(name).setLevel(logging.INFO)
             for handler in self._handlers:
                 logging.getLogger(name).addHandler(handler)
+
+    def _log_file(self) -> logging.Handler:
+        file = logging.FileHandler(self.path / LOG_FILE, encoding="utf-8")
+        file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+        return file
 
     def __enter__(self) -> "Run":
         return self
@@ -119,6 +203,7 @@ class Run:
                 logging.getLogger(name).removeHandler(handler)
         for handler in self._handlers:
             handler.close()
+        self._unlock()
 
 
 class _BarHandler(logging.Handler):

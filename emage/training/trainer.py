@@ -8,6 +8,7 @@ batch, rate and torch's seed are functions of (config.seed, k, rank), all else i
 import contextlib
 import logging
 from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,15 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from emage.checkpoint import Bundle, save_bundle
+from emage.models.quantizer import EMAQuantizer, update_codebooks
 from emage.training.batches import StepBatches, WindowOrder, draw_seeds, step_seed
 from emage.training.checkpoint import Progress, load_resume, save_resume
 from emage.training.optimizer import WeightAverage, build_optimizer, learning_rate, set_training
+from emage.training.processes import all_agree, main_decides, share_weights
 from emage.training.protocols import Batch, Task, TrainingCorpus
 from emage.training.recorder import Recorder
 from emage.training.run import Run
+from emage.training.run_info import window_counts, window_lines
 from emage.training.validation import evaluate
 
 logger = logging.getLogger(__name__)
@@ -40,17 +44,21 @@ class Trainer:
         self.folder, self.share, self.accelerator = run, run.share, run.accelerator
         self.config, self.optim = run.config, run.config.optim
         self.task, self.corpus, self.collate = task, corpus, collate
-        self.train_windows = corpus.windows("train")
-        self.val_windows = corpus.windows("val") if corpus.entries["val"] else None
+        self.train_windows = all_agree(lambda: corpus.windows("train"))
+        self.val_windows = all_agree(lambda: corpus.windows("val")) if corpus.entries["val"] else None
+        self.window_counts = window_counts(self.train_windows, self.val_windows, self.optim)
         torch.manual_seed(self.config.seed)
-        self.raw_model = task.build_model().to(self.accelerator.device)
+        is_main = self.accelerator.is_main_process
+        build = task.build_model if is_main else getattr(task, "build_network", task.build_model)
+        self.raw_model = all_agree(build).to(self.accelerator.device)
+        share_weights(self.raw_model)
         # The copy must be made before `prepare`, which ties the model's `forward` to the model itself.
         self.average = WeightAverage(self.raw_model, self.optim.ema_decay) if self.optim.ema_decay else None
         self.optimizer = build_optimizer(self.raw_model, self.optim)
+        self.codebooks = [module for module in self.raw_model.modules() if isinstance(module, EMAQuantizer)]
         progress = load_resume(run.resume, self.raw_model, self.optimizer, average=self.average)
         self.progress = progress or Progress(world_size=self.share.world_size)
         self.model = self.accelerator.prepare(self.raw_model)
-        self.accelerator.wait_for_everyone()  # no process may swap the resume folder while another reads it
 
     def run(self) -> None:
         """Trains up to optim.max_steps, validates, and writes best/ and last/.
@@ -58,6 +66,7 @@ class Trainer:
         Raises:
             InputError: the loss is not finite.
         """
+        self.folder.begin()
         self._announce()
         progress, max_steps = self.progress, self.optim.max_steps
         recorder = Recorder(
@@ -89,10 +98,15 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(step, optim)
         totals: dict[str, Tensor] = {}
-        for micro_step in range(optim.accumulation_steps):
+        micro_batches = islice(batches, optim.accumulation_steps)
+        if step == 0 and optim.accumulation_steps > 1 and hasattr(self.task, "before_first_step"):
+            first_step = list(micro_batches)
+            self.task.before_first_step(self.raw_model, first_step)
+            micro_batches = iter(first_step)
+        for micro_step, batch in enumerate(micro_batches):
             is_last = micro_step == optim.accumulation_steps - 1
             with contextlib.nullcontext() if is_last else self.accelerator.no_sync(self.model):
-                loss, scalars = self.task.train_step(self.model, next(batches))
+                loss, scalars = self.task.train_step(self.model, batch)
                 self.accelerator.backward(loss / optim.accumulation_steps)
             for name, value in {"loss": loss, **scalars}.items():
                 totals[name] = totals.get(name, 0.0) + value.detach() / optim.accumulation_steps
@@ -100,6 +114,7 @@ class Trainer:
             totals["grad_norm"] = self.accelerator.clip_grad_norm_(self.model.parameters(), optim.grad_clip)
         self.optimizer.step()
         self.optimizer.zero_grad()
+        update_codebooks(self.codebooks)
         if self.average is not None:
             self.average.update(self.raw_model, step)
         return totals
@@ -144,16 +159,16 @@ class Trainer:
         if self.val_windows is None:
             self.progress.best_step = self.progress.step
             self._write_checkpoint(self.folder.best)
-        if self.accelerator.is_main_process:
-            folder, average = self.folder.resume, self.average
-            save_resume(folder, self.raw_model, self.optimizer, average=average, progress=self.progress)
+        state = (self.folder.resume, self.raw_model, self.optimizer)
+        main_decides(lambda: save_resume(*state, average=self.average, progress=self.progress))
         self._write_checkpoint(self.folder.last)
 
     def _write_checkpoint(self, folder: Path) -> None:
-        if not self.accelerator.is_main_process:
-            return
+        main_decides(lambda: save_bundle(folder, self._bundle()))
+
+    def _bundle(self) -> Bundle:
         corpus = self.corpus
-        bundle = Bundle(
+        return Bundle(
             model=self._checkpoint_model(),
             config=self.config,
             statistics=corpus.statistics,
@@ -162,7 +177,6 @@ class Trainer:
             skeletons=corpus.skeletons,
             info=self._info(),
         )
-        save_bundle(folder, bundle)
 
     def _checkpoint_model(self) -> nn.Module:
         """The network whose weights a checkpoint holds: the moving average, if there is one."""
@@ -212,21 +226,19 @@ class Trainer:
                 "format": config.data.format,
                 "fps": config.data.fps,
                 "speakers": list(self.corpus.speakers.labels),
-                "train_windows": len(self.train_windows),
-                "val_windows": len(self.val_windows or ()),
+                **self.window_counts,
             },
             "version": __version__,
         }
 
     def _announce(self) -> None:
         share, optim, progress = self.share, self.optim, self.progress
-        num_train, num_val = len(self.train_windows), len(self.val_windows or ())
         device = self.accelerator.device
         logger.info("%s: %s parameters on %s", self.config.model.name, f"{self._num_parameters():,}", device)
         split = (share.world_size, optim.accumulation_steps, share.micro_batch_size)
         logger.info("world size %d; %d windows a step = %d process(es) x %d x %d", split[0], share.batch_size, *split)
-        passes = optim.max_steps * share.batch_size / max(1, num_train)
-        logger.info("windows: %d train (%.1f passes in %d steps), %d val", num_train, passes, optim.max_steps, num_val)
+        for line in window_lines(self.window_counts, optim.max_steps):
+            logger.info("%s", line)
         if self.val_windows is None:
             logger.warning("no validation windows: best/ is the newest checkpoint, the same as last/")
         if 0 < optim.max_steps <= optim.warmup_steps:

@@ -26,7 +26,7 @@ class Numbered:
 
 
 def mixed(seed: int = 0, batch_size: int = 8) -> MixedWindows:
-    corpora = [Numbered(0, 10), Numbered(1, 1000), Numbered(2, 3)]
+    corpora = {"a": Numbered(0, 10), "b": Numbered(1, 1000), "c": Numbered(2, 3)}
     return MixedWindows(corpora, np.array([0.5, 0.3, 0.2]), seed=seed, batch_size=batch_size, num_steps=1000)
 
 
@@ -97,3 +97,10 @@ def test_the_trainer_sees_them_in_order():
     dataset = mixed(batch_size=8)
     assert isinstance(dataset.order, InOrder)
     assert dataset.order.indices(16, 19) == [16, 17, 18]
+
+
+def test_windows_and_draws_are_different_numbers():
+    dataset = mixed(batch_size=8)
+    assert len(dataset) == 8000
+    assert dataset.num_windows == {"a": 10, "b": 1000, "c": 3}
+    assert dataset.probabilities == {"a": 0.5, "b": 0.3, "c": 0.2}

@@ -7,7 +7,9 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from emage.models.quantizer import REVIVAL_JITTER, EMAQuantizer, StraightThroughQuantizer
+from emage.config import MotionVQVAEConfig
+from emage.models.quantizer import REVIVAL_JITTER, EMAQuantizer, Quantized, StraightThroughQuantizer, update_codebooks
+from emage.models.residual_quantizer import ResidualQuantizer
 
 
 def ema(num_codes: int = 6, dim: int = 3, *, decay: float = 0.9, dead_threshold: float = 1.0) -> EMAQuantizer:
@@ -19,10 +21,17 @@ def normal(*shape: int, seed: int = 1) -> Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
 
+def trained(quantizer: EMAQuantizer, *micro_batches: Tensor) -> Quantized:
+    """One step of training; what the last micro-batch became."""
+    results = [quantizer(latents) for latents in micro_batches]
+    update_codebooks([quantizer])
+    return results[-1]
+
+
 def warmed(quantizer: EMAQuantizer, latents: Tensor, num_updates: int = 3) -> EMAQuantizer:
     quantizer.train()
     for _ in range(num_updates):
-        quantizer(latents)
+        trained(quantizer, latents)
     return quantizer
 
 
@@ -69,7 +78,7 @@ def test_ema_update_is_the_formula():
     latents = normal(2, 10, 3)
     quantizer = warmed(ema(dead_threshold=0.0), latents)
     before = copy.deepcopy(quantizer.state_dict())
-    codes = quantizer(latents).codes.flatten()
+    codes = trained(quantizer, latents).codes.flatten()
     flat = latents.flatten(0, 1)
     for k in range(6):
         chosen = flat[codes == k]
@@ -122,7 +131,7 @@ def test_a_dead_code_is_put_on_a_latent_of_the_batch_and_lives():
     quantizer.ema_counts[2] = 1.0
     updates = 0
     while quantizer.codebook[2].abs().max() > 100:
-        quantizer(latents)
+        trained(quantizer, latents)
         updates += 1
         assert updates < 5
     assert (latents.flatten(0, 1) - quantizer.codebook[2]).abs().sum(dim=1).min() < 1e-6
@@ -131,7 +140,7 @@ def test_a_dead_code_is_put_on_a_latent_of_the_batch_and_lives():
     kept.codebook[2] = kept.ema_sums[2] = 1e4
     kept.ema_counts[2] = 1.0
     for _ in range(200):
-        kept(latents)
+        trained(kept, latents)
     assert kept.codebook[2].min() > 100  # threshold 0: never, and its average stays finite though its count fades
 
 
@@ -146,7 +155,7 @@ def test_evenly_used_codes_never_die_however_small_the_batch(num_latents):
     quantizer.num_updates.fill_(1)
     for step in range(400):
         chosen = (torch.arange(num_latents) + step * num_latents) % 10
-        assert torch.equal(quantizer(centres[chosen][None]).codes[0], chosen)
+        assert torch.equal(trained(quantizer, centres[chosen][None]).codes[0], chosen)
     torch.testing.assert_close(quantizer.codebook, centres, rtol=1e-4, atol=1e-4)
 
 
@@ -169,16 +178,16 @@ def test_a_restored_codebook_goes_on_as_if_never_stopped():
     batches = [normal(2, 15, 3, seed=seed) for seed in range(20)]
     whole = ema(24)
     for batch in batches:
-        whole(batch)
+        trained(whole, batch)
     first = ema(24)
     for batch in batches[:10]:
-        first(batch)
+        trained(first, batch)
     torch.manual_seed(99)
     second = EMAQuantizer(24, 3, decay=0.9, dead_threshold=1.0)
     second.load_state_dict(first.state_dict())
     for batch in batches[10:]:
         torch.rand(3)  # the process' own randomness has no part in it
-        second(batch)
+        trained(second, batch)
     assert all(torch.equal(value, second.state_dict()[name]) for name, value in whole.state_dict().items())
 
 
@@ -187,7 +196,7 @@ def _train_share(rank: int, shares: list[list[Tensor]], folder: str) -> None:
     dist.init_process_group("gloo", init_method=f"file://{folder}/store", rank=rank, world_size=len(shares))
     quantizer = ema(24)
     torch.manual_seed(rank + 1)  # the processes' own randomness differs
-    codes = torch.cat([quantizer(batch).codes for batch in shares[rank]])
+    codes = torch.cat([trained(quantizer, batch).codes for batch in shares[rank]])
     torch.save({**quantizer.state_dict(), "codes": codes}, f"{folder}/rank{rank}.pt")
     dist.destroy_process_group()
 
@@ -197,7 +206,7 @@ def test_two_processes_learn_the_codebook_that_one_learns(tmp_path: Path, first_
     """Also with uneven shares, and while codes die and are put on latents of the other process."""
     batches = [normal(6, 15, 3, seed=seed) for seed in range(20)]
     alone = ema(24)
-    codes = [alone(batch).codes for batch in batches]
+    codes = [trained(alone, batch).codes for batch in batches]
     shares = [[batch[:first_share] for batch in batches], [batch[first_share:] for batch in batches]]
     context = multiprocessing.get_context("fork")
     processes = [context.Process(target=_train_share, args=(rank, shares, str(tmp_path))) for rank in range(2)]
@@ -220,3 +229,93 @@ def test_the_seed_of_the_draws_follows_torchs():
     torch.manual_seed(1)
     again = EMAQuantizer(4, 2, decay=0.9, dead_threshold=1.0)
     assert one.seed == again.seed != other.seed
+
+
+def residual(num_quantizers: int = 3, **options) -> ResidualQuantizer:
+    torch.manual_seed(0)
+    return ResidualQuantizer(
+        MotionVQVAEConfig(codebook_size=12, code_dim=3, num_quantizers=num_quantizers, codebook_decay=0.9, **options)
+    )
+
+
+def assert_same_state(one: torch.nn.Module, other: torch.nn.Module) -> None:
+    for name, value in one.state_dict().items():
+        torch.testing.assert_close(other.state_dict()[name], value, rtol=1e-6, atol=1e-6)
+
+
+def test_four_micro_batches_learn_the_codebooks_of_one_batch():
+    """From the first codes on, and while codes die and are put on latents of any of the micro-batches."""
+    whole, split = residual(), residual()
+    for step in range(20):
+        batch = normal(8, 15, 3, seed=step)
+        parts = batch.chunk(4)
+        if step == 0:
+            split.initialise(parts)
+        codes = whole(batch).codes
+        update_codebooks(whole.levels)
+        assert torch.equal(torch.cat([split(part).codes for part in parts]), codes)
+        update_codebooks(split.levels)
+        assert_same_state(whole, split)
+    assert all(level.num_updates == 20 for level in split.levels)
+
+
+def test_the_codebook_stays_until_the_step_is_over():
+    quantizer = warmed(ema(), normal(2, 10, 3))
+    before = copy.deepcopy(quantizer.state_dict())
+    quantizer(normal(2, 10, 3, seed=4))
+    assert all(torch.equal(before[name], value) for name, value in quantizer.state_dict().items())
+    update_codebooks([quantizer])
+    assert quantizer.num_updates == before["num_updates"] + 1
+    assert not torch.equal(quantizer.codebook, before["codebook"])
+    after = copy.deepcopy(quantizer.state_dict())
+    update_codebooks([quantizer])  # nothing came since
+    assert all(torch.equal(after[name], value) for name, value in quantizer.state_dict().items())
+
+
+@pytest.mark.parametrize("codebook", ["ema", "straight_through"])
+def test_encoding_gives_the_codes_of_forward_and_learns_nothing(codebook):
+    quantizer = residual(codebook=codebook).train()
+    for seed in range(3):
+        quantizer(normal(4, 5, 3, seed=seed))
+        update_codebooks(level for level in quantizer.levels if isinstance(level, EMAQuantizer))
+    latents, before = normal(4, 5, 3, seed=8), copy.deepcopy(quantizer.state_dict())
+    codes = quantizer.encode(latents)
+    update_codebooks(level for level in quantizer.levels if isinstance(level, EMAQuantizer))
+    assert all(torch.equal(before[name], value) for name, value in quantizer.state_dict().items())
+    assert torch.equal(codes, quantizer.eval()(latents).codes)
+
+
+def _train_micro_batches(rank: int, shares: list[list[tuple[Tensor, ...]]], folder: str) -> None:
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo", init_method=f"file://{folder}/store", rank=rank, world_size=len(shares))
+    quantizer = residual()
+    for step, parts in enumerate(shares[rank]):
+        if step == 0:
+            quantizer.initialise(parts)
+        for part in parts:
+            quantizer(part)
+        update_codebooks(quantizer.levels)
+    torch.save(quantizer.state_dict(), f"{folder}/rank{rank}.pt")
+    dist.destroy_process_group()
+
+
+def test_two_processes_with_accumulation_learn_the_codebooks_of_one_batch(tmp_path: Path):
+    """The global batch is numbered micro-batch after micro-batch, within each rank after rank, as the trainer splits it."""
+    batches = [normal(8, 15, 3, seed=seed) for seed in range(12)]
+    alone = residual()
+    for batch in batches:
+        alone(batch)
+        update_codebooks(alone.levels)
+    shares = [[(batch.chunk(4)[rank], batch.chunk(4)[2 + rank]) for batch in batches] for rank in range(2)]
+    context = multiprocessing.get_context("fork")
+    arguments = [(rank, shares, str(tmp_path)) for rank in range(2)]
+    processes = [context.Process(target=_train_micro_batches, args=each) for each in arguments]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(60)
+    assert [process.exitcode for process in processes] == [0, 0]
+    for rank in range(2):
+        other = residual()
+        other.load_state_dict(torch.load(tmp_path / f"rank{rank}.pt", weights_only=True))
+        assert_same_state(alone, other)

@@ -1,13 +1,16 @@
+import collections
 import dataclasses
 
 import pytest
 import torch
 from motion.test_parts import FULL, someone
 from tiny_bundles import skeleton
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from emage.config import MotionVQVAEConfig
 from emage.errors import InputError
 from emage.models import MotionTokenizer
+from emage.models.quantizer import update_codebooks
 from emage.motion.convert import to_matrices
 from emage.motion.parts import PartValues
 
@@ -27,6 +30,7 @@ def tokenizer(*parts: str, **options) -> MotionTokenizer:
     motion = someone(4, 20) if layout == FULL else torch.randn(4, 20, layout.dim)
     for part, values in made.part_values(motion, torch.rand(4, 20, 51), None).items():
         made.vqvaes[part](values)
+        update_codebooks(made.vqvaes[part].quantizer.levels)
     return made.eval().requires_grad_(False)
 
 
@@ -144,3 +148,31 @@ def test_parts_that_do_not_fit_together_are_named(given, message):
 def test_codebooks_may_differ_from_part_to_part():
     mixed = {**configs("upper"), "hands": dataclasses.replace(configs("hands")["hands"], num_quantizers=3)}
     assert [vqvae.num_quantizers for vqvae in MotionTokenizer(mixed).vqvaes.values()] == [2, 3]
+
+
+class OperatorCounts(TorchDispatchMode):
+    """Counts what aten computes inside a `with` block."""
+
+    def __enter__(self):
+        self.counts = collections.Counter()
+        return super().__enter__()
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        self.counts[str(function.overloadpacket).removeprefix("aten.")] += 1
+        return function(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_encoding_computes_codes_and_nothing_else(training):
+    """No loss, no perplexity, no histogram, and nothing that waits for an accelerator."""
+    made = tokenizer().train(training)
+    values = made.part_values(someone(2, 34), torch.rand(2, 34, 51), bones(2))
+    before = {name: value.clone() for name, value in made.state_dict().items()}
+    with OperatorCounts() as seen:
+        codes = made.encode(values)
+    levels = sum(rows.shape[-1] for rows in codes.values())
+    assert seen.counts["argmin"] == levels == 8
+    assert seen.counts["embedding"] == levels - len(PARTS)  # the last level leaves no residual
+    unwanted = {"mse_loss", "bincount", "special_entr", "_local_scalar_dense", "nonzero", "index_add_", "lerp_", "exp"}
+    assert not unwanted & set(seen.counts)
+    assert all(torch.equal(before[name], value) for name, value in made.state_dict().items())

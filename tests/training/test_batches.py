@@ -1,10 +1,11 @@
 from itertools import islice
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emage.training.batches import Share, StepBatches, WindowOrder, step_seed
+from emage.training.batches import MIRROR, SOUND, Share, StepBatches, WindowOrder, draw_seeds, draw_windows, step_seed
 
 
 def global_batches(num_windows: int, share: Share, steps: int, first_step: int = 0) -> list[list[int]]:
@@ -60,3 +61,17 @@ def test_torch_is_seeded_by_seed_step_and_rank(other):
     assert step_seed(0, 5, 0) == step_seed(0, 5, 0)
     assert step_seed(0, 5, 0) != step_seed(*other)
     assert 0 <= step_seed(*other) < 2**63
+
+
+def test_a_window_is_drawn_by_its_own_seed_as_often_as_the_share_says():
+    seeds = draw_seeds(5, 2, range(1000))
+    drawn = draw_windows(seeds, 0.3, MIRROR)
+    assert drawn.float().mean().item() == pytest.approx(0.3, abs=0.05)
+    parts = [
+        draw_windows(part, 0.3, MIRROR) for part in seeds.split(7)
+    ]  # as other processes and micro-batches hold them
+    assert torch.equal(torch.cat(parts), drawn)
+    assert not torch.equal(draw_windows(seeds, 0.3, SOUND), drawn)
+    assert not torch.equal(draw_windows(draw_seeds(5, 3, range(1000)), 0.3, MIRROR), drawn)
+    assert not draw_windows(seeds, 0.0, MIRROR).any()
+    assert draw_windows(seeds, 1.0, MIRROR).all()

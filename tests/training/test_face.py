@@ -24,6 +24,7 @@ from emage.motion.arkit import read_arkit
 from emage.motion.convert_face import FACE_GROUPS, known_groups
 from emage.motion.face_statistics import FaceStatistics
 from emage.motion.flame_file import read_flame
+from emage.training.batches import draw_seeds
 from emage.training.tasks.face import FaceTask, begin_from, head_valid
 from tools import predict_face as predict_tool
 
@@ -41,6 +42,7 @@ def batch(layouts: list[str], frames: int = 15) -> dict[str, torch.Tensor]:
         "waveform": torch.randn(count, frames * 1000, generator=draw) * 0.1,
         "speaker": torch.arange(count),
         "corpus": torch.arange(count) % 3,
+        "draw_seed": draw_seeds(0, 0, range(count)),
     }
 
 
@@ -117,19 +119,38 @@ def test_a_fresh_trunk_says_the_mean_face_of_each_corpus():
         model.set_statistics(torch.zeros(9, 157), torch.ones(9, 157))
 
 
-def test_the_neutral_identity_stands_in_for_a_share_of_the_speakers_in_training_only():
-    model = FaceTrunk(FaceConfig(**{**SMALL.__dict__, "neutral_share": 1.0}))
+def test_a_neutral_window_has_the_neutral_identity_in_place_of_its_speaker():
+    model = FaceTrunk(SMALL).train()
     for head in model.heads.values():
         torch.nn.init.normal_(head.weight)
-    inputs = (torch.randn(1, 16000), torch.tensor([0]))
+    for module in model.audio_encoder.modules():  # BatchNorm's statistics are those of the batch
+        module.training = False
+    inputs = (torch.randn(2, 16000), torch.tensor([0, 0]))
     options = {"num_frames": 15, "fps": 15.0, "sample_rate": 16000}
-    model.eval()
-    with torch.no_grad():
-        neutral, someone = (model(*inputs, torch.tensor([k]), **options).heads["arkit"] for k in (0, 3))
-        assert not torch.allclose(neutral, someone)
-        for module in model.modules():  # the batch statistics apart, training shows the neutral identity alone
-            module.training = module is model
-        assert torch.equal(model(*inputs, torch.tensor([3]), **options).heads["arkit"], neutral)
+    neutral, someone, mixed = (
+        model(*inputs, torch.tensor(speakers), hidden, **options).heads["arkit"]
+        for speakers, hidden in (([0, 0], None), ([3, 3], None), ([3, 3], torch.tensor([True, False])))
+    )
+    assert not torch.allclose(neutral, someone)
+    assert torch.equal(mixed[0], neutral[0])
+    assert torch.equal(mixed[1], someone[1])
+
+
+def test_a_share_of_the_training_windows_is_neutral_and_none_of_validation():
+    rows = {key: value[:1].expand(400, *value.shape[1:]) for key, value in batch(["arkit_51"], frames=2).items()}
+    rows["draw_seed"] = draw_seeds(0, 0, range(400))
+    own, seen = task(), []
+
+    class Listens(FaceTrunk):
+        def forward(self, waveform, corpus, speaker, neutral=None, **options):
+            seen.append(neutral)
+            return super().forward(waveform, corpus, speaker, neutral, **options)
+
+    model = Listens(SMALL)
+    own.train_step(model, rows)
+    own.eval_step(model, rows)
+    assert 0.05 < seen[0].float().mean() < 0.15
+    assert seen[1] is None
 
 
 def test_another_training_begins_from_the_trunk_and_not_from_its_people():
@@ -201,8 +222,26 @@ def test_three_corpora_train_one_trunk_and_resuming_changes_nothing(corpora, run
     assert "emoca/V0-s1" in bundle.speakers.labels
 
 
+def test_a_checkpoint_and_the_log_tell_windows_from_draws(corpora, run):
+    """12 steps draw 8 windows each, whatever number of windows the corpora have."""
+    corpus = FaceCorpus.open(load_config(corpora / "joint.yaml"))
+    sizes = {member.name: len(corpus.member_windows(k, "train")) for k, member in enumerate(corpus.members)}
+    counts = json.loads((run / "best" / "info.json").read_text())["corpus"]
+    assert counts["train_windows"] == sum(sizes.values()) != 12 * 8
+    assert counts["train_draws"] == 12 * 8
+    assert counts["val_windows"] == len(corpus.windows("val"))
+    mixture = counts["mixture"]
+    assert {name: own["train_windows"] for name, own in mixture.items()} == sizes
+    assert sum(own["train_draws"] for own in mixture.values()) == pytest.approx(12 * 8, abs=1)
+    for own, share in zip(mixture.values(), corpus.shares(), strict=True):
+        assert own["passes"] == pytest.approx(12 * 8 * share / own["train_windows"], abs=1e-3)
+    log = (run / "train.log").read_text()
+    assert f"windows: {sum(sizes.values())} train, 96 drawn in 12 steps; {counts['val_windows']} val" in log
+    assert f"windows of emoca: {sizes['emoca']} train, {mixture['emoca']['train_draws']} drawn" in log
+
+
 def test_two_processes_agree_with_one(corpora):
-    still = ["model.neutral_share=0", "model.dropout=0", "optim.freeze_batch_norm=true", "optim.max_steps=6"]
+    still = ["model.neutral_share=0.5", "model.dropout=0", "optim.freeze_batch_norm=true", "optim.max_steps=6"]
     curves = []
     for count in (1, 2):
         out = corpora / f"on_{count}"

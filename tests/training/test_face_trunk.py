@@ -23,10 +23,11 @@ SMALL = FaceConfig(num_speakers=4, audio_channels=[4, 4, 4, 8, 8, 8], channels=1
 MODELS = {"camn": {"face_input": False, "predict_face": True, "seed_frames": 0}, "masked_transformer": {}}
 
 
-def trunk_folder(folder: Path, *, formats=("emoca", "raw"), fps: float = 15.0) -> str:
+def trunk_folder(folder: Path, *, formats=("emoca", "raw"), fps: float = 15.0, neutral_share: float = 0.1) -> str:
     """A trunk with random weights, trained on a corpus `tracked` and one `phone` that knows the speaker 2."""
     torch.manual_seed(1)
-    model = FaceTrunk(SMALL).eval()
+    sizes = dataclasses.replace(SMALL, neutral_share=neutral_share)
+    model = FaceTrunk(sizes).eval()
     for parameter in model.parameters():
         torch.nn.init.normal_(parameter, std=0.2)
     data = DataConfig(format=formats[0], fps=fps)
@@ -35,7 +36,7 @@ def trunk_folder(folder: Path, *, formats=("emoca", "raw"), fps: float = 15.0) -
         folder,
         Bundle(
             model=model,
-            config=Config(data=data, model=SMALL, loss=FaceLossConfig(), mixture=mixture),
+            config=Config(data=data, model=sizes, loss=FaceLossConfig(), mixture=mixture),
             statistics=FaceStatistics.of(torch.zeros(2, 157), torch.ones(2, 157)),
             vocabulary=Vocabulary([]),
             speakers=SpeakerTable({"phone/2": 1, "tracked/1": 2}),
@@ -156,3 +157,30 @@ def test_a_trunk_that_does_not_fit_is_refused(tmp_path):
         with_face_trunk(dataclasses.replace(config, model=dataclasses.replace(config.model, face_trunk="nowhere")))
     with pytest.raises(InputError, match=r"set model.predict_face=true and model.face_input=false"):
         small_config("camn", face_trunk=folder)
+
+
+def test_a_mirrored_window_has_the_face_of_the_same_speaker(tmp_path):
+    """The transformer has a second row per speaker for mirrored windows, the trunk has one."""
+    config, corpus, task, model = built("masked_transformer", trunk_folder(tmp_path / "trunk"), mirror_share=0.999)
+    batch = collate(corpus.windows("train")[:6])
+    batch["speaker"] = torch.tensor([0, 1, 2, 2, 1, 0])  # of three speakers: 2 is the last row
+    batch |= {"draw_seed": draw_seeds(0, 0, range(6)), "progress": torch.tensor(1.0)}
+    seen = []
+    model.face_path.register_forward_hook(lambda path, inputs, _: seen.append(inputs[1]))
+    loss, _ = task.train_step(model.train(), batch)
+    loss.backward()
+    assert torch.equal(seen[0], batch["speaker"])
+    rows = model.speech.speaker.weight.grad.abs().sum(dim=1)
+    assert rows[: config.model.num_speakers].max() == 0 < rows[config.model.num_speakers :].min()
+    assert model.face_path.trunk.speaker_embedding.weight.grad[1:].abs().sum(dim=1).min() > 0
+
+
+def test_a_model_that_was_trained_on_mirrored_windows_generates_every_speakers_face(tmp_path):
+    config, corpus, _, model = built("masked_transformer", trunk_folder(tmp_path / "trunk"), mirror_share=0.5)
+    generator = Generator(
+        Bundle(model, config, corpus.statistics, corpus.vocabulary, corpus.speakers, corpus.skeletons)
+    )
+    waveform = 0.1 * torch.randn(32000, generator=torch.Generator().manual_seed(0)).numpy()
+    faces = {label: generator.generate(waveform, 16000, speaker=label).face for label in corpus.speakers.labels}
+    assert all(face.shape == (30, 51) for face in faces.values())
+    assert not torch.equal(faces["1"], faces["2"])

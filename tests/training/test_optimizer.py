@@ -1,5 +1,6 @@
 import pytest
 import torch
+from models.test_tokenizer import OperatorCounts
 from torch import nn
 
 from emage.config import OptimConfig
@@ -54,3 +55,46 @@ def test_frozen_batch_norm_keeps_its_statistics_and_dropout_stays_on(freeze):
     model(torch.randn(8, 2))
     assert torch.equal(model[1].running_mean, torch.zeros(2)) is freeze
     assert model[2].training
+
+
+class WithFrozenParts(nn.Module):
+    """A trained layer, a frozen network with buffers, and a pretrained one that is kept in a list."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(2, 2)
+        self.frozen = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3)).requires_grad_(False)
+        self.held = [nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4)).requires_grad_(False)]
+        self.codes = nn.BatchNorm1d(2, affine=False)  # buffers and no parameter: it learns
+
+
+def test_the_average_shares_what_is_frozen_and_copies_no_pretrained_network():
+    model = WithFrozenParts()
+    average = WeightAverage(model, decay=0.5)
+    own, other = average.module, model
+    for frozen, copied in ((other.frozen, own.frozen), (other.held[0], own.held[0])):
+        tensors = [*frozen.parameters(), *frozen.buffers()]
+        assert tensors
+        assert all(a is b for a, b in zip(tensors, [*copied.parameters(), *copied.buffers()], strict=True))
+    assert own.layer.weight is not other.layer.weight
+    assert own.codes.running_mean is not other.codes.running_mean
+    assert sorted(average.state_dict()) == [
+        "codes.num_batches_tracked", "codes.running_mean", "codes.running_var", "layer.bias", "layer.weight",
+    ]  # fmt: skip
+    with torch.no_grad():
+        model.layer.weight.add_(1.0)
+        model.codes.running_mean.add_(1.0)
+    average.update(model, 1000)
+    torch.testing.assert_close(own.layer.weight, other.layer.weight - 0.5)
+    assert torch.equal(own.codes.running_mean, other.codes.running_mean)
+
+
+def test_an_average_takes_a_constant_number_of_operators_however_many_weights_there_are():
+    counts = []
+    for depth in (2, 20):
+        model = nn.Sequential(*(nn.Linear(2, 2) for _ in range(depth)))
+        average = WeightAverage(model, decay=0.5)
+        with OperatorCounts() as seen:
+            average.update(model, 0)
+        counts.append(sum(seen.counts.values()))
+    assert counts[0] == counts[1]

@@ -14,13 +14,15 @@ from emage.errors import InputError
 from emage.training.run import check_processes
 
 
-def on_two_processes(work: Callable[[], object]) -> list[int]:
+def on_two_processes(work: Callable[[], object], timeout_s: float = 60) -> list[int]:
     """Runs `work` on both ranks of a gloo group; returns their exit codes."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = str(probe.getsockname()[1])
     common = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
-    children = [start_child(work, RANK=str(rank), LOCAL_RANK=str(rank), **common) for rank in range(2)]
+    children = [
+        start_child(work, timeout_s=timeout_s, RANK=str(rank), LOCAL_RANK=str(rank), **common) for rank in range(2)
+    ]
     return [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
 
 

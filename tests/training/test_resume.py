@@ -1,3 +1,4 @@
+import copy
 import json
 import os
 import random
@@ -11,7 +12,10 @@ from safetensors.torch import load_file
 from training.toy import ToyCorpus, ToyTask, in_child, start_child, toy_config, train_toy
 
 from emage.checkpoint import FILES
+from emage.config import Config, MaskedTransformerConfig, config_differences, load_config
 from emage.errors import InputError, one_line_errors
+from emage.face_config import MixtureConfig, MixtureCorpusConfig
+from emage.training.run import FREE_KEYS
 
 LONGER = {"max_steps": 60, "ema_decay": 0.9}
 
@@ -199,12 +203,47 @@ def test_a_run_that_never_began_does_not_keep_its_folder(tmp_path):
     assert "lr: 0.05" in (tmp_path / "config.yaml").read_text()
 
 
-def test_what_only_says_where_things_lie_may_change(tmp_path):
+def test_what_does_not_change_the_training_may_change(tmp_path):
     train_toy(toy_config(tmp_path))
-    moved = toy_config(tmp_path, log_every=1)
+    moved = toy_config(tmp_path, log_every=1, eval_every=6, save_every=5)
     moved.data.root, moved.data.cache_dir, moved.data.num_workers = "elsewhere", "there", 2
     moved.metrics.fgd.checkpoint = "runs/ae"
+    moved.generation.steps, moved.generation.temperature = 3, 0.5
+    moved.num_processes = 1
     assert train_toy(moved).seen == []
+
+
+def test_a_run_goes_on_with_other_intervals_and_generation_and_its_checkpoint_has_them(tmp_path):
+    train_toy(toy_config(tmp_path / "whole"))
+    config = toy_config(tmp_path / "run")
+
+    class Killed(ToyTask):
+        def train_step(self, model, batch):
+            if len(self.seen) == 7:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return super().train_step(model, batch)
+
+    assert in_child(lambda: train_toy(config, task=Killed(config))) == -signal.SIGKILL
+    changed = toy_config(tmp_path / "run", eval_every=10, save_every=4)
+    changed.generation.steps = 3
+    train_toy(changed)
+    curves = [(tmp_path / name / "losses.jsonl").read_bytes() for name in ("run", "whole")]
+    assert curves[0] == curves[1]
+    assert load_config(tmp_path / "run" / "last" / "config.yaml").generation.steps == 3
+    assert load_config(tmp_path / "run" / "config.yaml").optim.save_every == 4
+
+
+def test_the_corpora_of_a_mixture_and_the_tokenizers_may_be_moved_but_not_exchanged():
+    old = Config(model=MaskedTransformerConfig(tokenizers={"upper": "a"}), mixture=MixtureConfig())
+    old.mixture.corpora = {"emoca": MixtureCorpusConfig(root="a", cache_dir="a")}
+    moved, other = copy.deepcopy(old), copy.deepcopy(old)
+    moved.model.tokenizers, moved.mixture.corpora["emoca"].root = {"upper": "b"}, "b"
+    assert config_differences(old, moved, ignore=FREE_KEYS) == []
+    other.model.tokenizer_hashes, other.mixture.corpora["emoca"].weight = {"upper": "1"}, 2.0
+    assert [row.partition(":")[0] for row in config_differences(old, other, ignore=FREE_KEYS)] == [
+        "mixture.corpora.emoca.weight",
+        "model.tokenizer_hashes.upper",
+    ]
 
 
 def test_a_resume_state_of_another_network_is_an_input_error(tmp_path):

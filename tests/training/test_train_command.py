@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from raw_corpus import make_raw_recording
+from training.test_face_trunk import trunk_folder
 from training.test_processes import on_two_processes
 from training.windows import BODY_MODELS, WindowCorpus, small_config, task_of
 
@@ -16,6 +17,7 @@ from dataloaders.batch import collate
 from dataloaders.cache import build_cache
 from emage.checkpoint import load_bundle
 from emage.config import load_config
+from emage.face_trunk import with_face_trunk
 from emage.training import Run, Trainer
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -91,7 +93,7 @@ def test_bad_input_is_one_line_and_exit_code_1(data, tmp_path, capfd, override, 
 
 def assert_two_processes_agree_with_one(folder: Path, name: str, **model) -> None:
     for count in (1, 2):
-        config = small_config(name, str(folder / str(count)), **model)
+        config = with_face_trunk(small_config(name, str(folder / str(count)), **model))
         corpus = WindowCorpus(config)
 
         def work(config=config, corpus=corpus) -> None:
@@ -115,6 +117,17 @@ def assert_two_processes_agree_with_one(folder: Path, name: str, **model) -> Non
 @pytest.mark.parametrize("name", BODY_MODELS)
 def test_two_processes_agree_with_one_on_every_model(tmp_path, name):
     assert_two_processes_agree_with_one(tmp_path, name)
+
+
+def test_two_processes_hide_the_same_seed_frames_as_one(tmp_path):
+    assert_two_processes_agree_with_one(tmp_path, "camn", seed_frames=4, seed_dropout=0.5)
+
+
+@pytest.mark.parametrize("name", ["camn", "masked_transformer"])
+def test_two_processes_show_the_neutral_face_in_the_same_windows_as_one(tmp_path, name):
+    folder = trunk_folder(tmp_path / "trunk", neutral_share=0.5)
+    options = {"face_input": False, "predict_face": True, "seed_frames": 0} if name == "camn" else {}
+    assert_two_processes_agree_with_one(tmp_path, name, face_trunk=folder, **options)
 
 
 @pytest.mark.parametrize("part", ["hands", "lower", "face"])

@@ -33,6 +33,11 @@ def test_a_run_writes_what_it_promises_and_learns(tmp_path):
     info = json.loads((tmp_path / "last" / "info.json").read_text())
     assert info["steps"] == 120
     assert info["model"] == "motion_autoencoder"
+    assert {key: info["corpus"][key] for key in ("train_windows", "train_draws", "val_windows")} == {
+        "train_windows": 10, "train_draws": 480, "val_windows": 5,
+    }  # fmt: skip
+    assert "mixture" not in info["corpus"]
+    assert "windows: 10 train, 480 drawn in 120 steps, 48.0 passes; 5 val" in (tmp_path / "train.log").read_text()
     validation = [row["loss"] for row in rows(tmp_path / "validation.jsonl")]
     assert info["best_val_loss"] == min(validation) < 0.5 * validation[0]
     best = json.loads((tmp_path / "best" / "info.json").read_text())

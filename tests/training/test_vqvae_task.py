@@ -1,6 +1,7 @@
 """What the VQ-VAE's task sees and how it judges; the tests of all tasks are in test_tasks.py."""
 
 import dataclasses
+import json
 import os
 
 import pytest
@@ -219,3 +220,24 @@ def test_windows_without_codes_are_drawn_by_their_own_seeds_and_only_in_training
 def test_no_share_is_no_window():
     task, batch = task_and_batch("vqvae", unquantized_share=0.0)
     assert unquantized(task, batch) is None
+
+
+@pytest.mark.parametrize("options", [{"part": "upper", "mirror_share": 0.5}, {"part": "face", "num_quantizers": 3}])
+def test_accumulation_splits_a_step_and_changes_no_codebook(tmp_path, options):
+    """20 updates whatever the number of micro-batches, from the first codes on, dead codes included."""
+    curves, states = [], []
+    for accumulation_steps in (1, 4):
+        config = small_config("vqvae", str(tmp_path / str(accumulation_steps)), codebook_size=48, **options)
+        config.optim.accumulation_steps = accumulation_steps
+        corpus = WindowCorpus(config)
+        with Run(config) as run:
+            Trainer(run, task_of(config, corpus), corpus, collate).run()
+        rows = (tmp_path / str(accumulation_steps) / "losses.jsonl").read_text().splitlines()
+        curves.append([json.loads(row)["loss"] for row in rows])
+        states.append(load_file(tmp_path / str(accumulation_steps) / "last" / "model.safetensors"))
+    assert curves[1] == pytest.approx(curves[0], rel=1e-4)
+    levels = [name for name in states[0] if name.endswith("num_updates")]
+    assert levels
+    assert {int(state[name]) for state in states for name in levels} == {20}
+    for name in states[0]:
+        torch.testing.assert_close(states[1][name], states[0][name], rtol=1e-3, atol=1e-3)

@@ -112,13 +112,13 @@ def in_child(work: Callable[[], Any], **environment: str) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
-def start_child(work: Callable[[], Any], **environment: str) -> int:
+def start_child(work: Callable[[], Any], *, timeout_s: float = 60, **environment: str) -> int:
     """Forks and runs `work` under additional environment variables; returns the process id."""
     child = os.fork()
     if child:
         return child
     code = 1
-    faulthandler.dump_traceback_later(60, exit=True, file=sys.__stderr__)  # a child that hangs says where
+    faulthandler.dump_traceback_later(timeout_s, exit=True, file=sys.__stderr__)  # a child that hangs says where
     try:
         os.environ.update(environment)
         reset_accelerate()

@@ -13,6 +13,7 @@ from emage.config import Config
 from emage.errors import InputError
 from emage.face_trunk import start_face_path
 from emage.models.camn import CaMN
+from emage.training.batches import NEUTRAL_SPEAKER, SEED_FRAMES, draw_windows
 from emage.training.protocols import TrainingCorpus
 from emage.training.tasks.normalised import normalised
 
@@ -30,16 +31,31 @@ class CaMNTask:
         self.statistics = corpus.statistics
         self.speakers = corpus.speakers
 
+    def build_network(self) -> CaMN:
+        """A fresh network; its face path too has random weights."""
+        return CaMN(self.config.model)
+
     def build_model(self) -> nn.Module:
         """A fresh network, whose face path begins as a trained face trunk if the config names one."""
-        options = self.config.model
-        model = CaMN(options)
+        options, model = self.config.model, self.build_network()
         if options.face_trunk:
             start_face_path(model.face_path, options.face_trunk, self.speakers, self.statistics)
         return model
 
     def train_step(self, model: nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
-        """Loss and its parts."""
+        """Loss and its parts; a share of the windows has no seed frames, and a share a neutral face."""
+        options, device = self.config.model, batch["motion"].device
+        hidden: dict[str, Tensor] = {}
+        if options.seed_frames:
+            hidden["seed_hidden"] = draw_windows(batch["draw_seed"], options.seed_dropout, SEED_FRAMES).to(device)
+        if options.face_trunk_config is not None:
+            share = options.face_trunk_config.neutral_share
+            hidden["neutral"] = draw_windows(batch["draw_seed"], share, NEUTRAL_SPEAKER).to(device)
+        return self._loss(model, batch, hidden)
+
+    def _loss(
+        self, model: nn.Module, batch: dict[str, Tensor], hidden: dict[str, Tensor]
+    ) -> tuple[Tensor, dict[str, Tensor]]:
         options, weights, data = self.config.model, self.config.loss, self.config.data
         motion = normalised(self.statistics, batch, "motion", layout=options.layout)  # (B, T, D)
         face = normalised(self.statistics, batch, "face", layout="arkit_51")  # (B, T, 51)
@@ -50,6 +66,7 @@ class CaMNTask:
             batch["emotion"],
             face=face if options.face_input else None,
             seed_motion=motion[:, : options.seed_frames] if options.seed_frames else None,
+            **hidden,
             fps=data.fps,
             sample_rate=data.sample_rate,
         )
@@ -66,6 +83,6 @@ class CaMNTask:
         return loss, parts
 
     def eval_step(self, model: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        """The same on a validation batch."""
-        loss, parts = self.train_step(model, batch)
+        """The same on a validation batch, whose seed frames and speakers are all there."""
+        loss, parts = self._loss(model, batch, {})
         return {"loss": loss, **parts}

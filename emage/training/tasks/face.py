@@ -17,6 +17,7 @@ from emage.models.face import HEADS, NEUTRAL, FaceTrunk, head_columns
 from emage.motion.convert_face import FACE_GROUPS, REST
 from emage.motion.face_statistics import FaceStatistics
 from emage.motion.layout import get_layout
+from emage.training.batches import NEUTRAL_SPEAKER, draw_windows
 from emage.training.protocols import TrainingCorpus
 
 IMPORTANT = ("jawOpen", "jaw_x", "jaw_y", "jaw_z")  # columns that say the most about speech
@@ -35,16 +36,30 @@ class FaceTask:
         important = torch.tensor([name in IMPORTANT for name in columns])
         self.scale = torch.where(important, config.loss.jaw, 1.0)  # (157,)
 
-    def build_model(self) -> nn.Module:
-        """A fresh network, or one whose trunk begins as another's (`model.init`)."""
+    def build_network(self) -> FaceTrunk:
+        """A fresh network with the statistics of the corpora."""
         model = FaceTrunk(self.config.model)
-        if self.config.model.init:
-            begin_from(model, load_bundle(self.config.model.init, expected="face").model)
         model.set_statistics(self.statistics.corpus_mean, self.statistics.corpus_std)
         return model
 
+    def build_model(self) -> nn.Module:
+        """A fresh network, or one whose trunk begins as another's (`model.init`)."""
+        model = self.build_network()
+        if self.config.model.init:
+            begin_from(model, load_bundle(self.config.model.init, expected="face").model)
+        return model
+
     def train_step(self, model: nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
-        """Loss and its parts: the sum over heads of what each is off, each averaged over the frames that it has."""
+        """Loss and its parts: the sum over heads of their errors, each averaged over the frames that it has.
+
+        A share of the windows is shown with the neutral identity.
+        """
+        drawn = draw_windows(batch["draw_seed"], self.config.model.neutral_share, NEUTRAL_SPEAKER)
+        return self._loss(model, batch, drawn.to(batch["speaker"].device))
+
+    def _loss(
+        self, model: nn.Module, batch: dict[str, Tensor], neutral: Tensor | None
+    ) -> tuple[Tensor, dict[str, Tensor]]:
         data, weights = self.config.data, self.config.loss
         network = getattr(model, "module", model)
         num_frames = batch["face_all"].shape[1]
@@ -52,6 +67,7 @@ class FaceTask:
             batch["waveform"],
             batch["corpus"],
             batch["speaker"],
+            neutral,
             num_frames=num_frames,
             fps=data.fps,
             sample_rate=data.sample_rate,
@@ -73,7 +89,7 @@ class FaceTask:
 
     def eval_step(self, model: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """The same on a validation batch."""
-        loss, parts = self.train_step(model, batch)
+        loss, parts = self._loss(model, batch, None)
         return {"loss": loss, **parts}
 
 

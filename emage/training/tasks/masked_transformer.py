@@ -18,6 +18,7 @@ from emage.motion.part_kinematics import bone_table
 from emage.motion.parts import PartValues
 from emage.tokenizers import load_tokenizer
 from emage.training.augmentation import SoundAugmentation
+from emage.training.batches import NEUTRAL_SPEAKER, draw_windows
 from emage.training.masking import Shown, WindowMasks
 from emage.training.mirroring import mirror_people, mirror_some
 from emage.training.protocols import TrainingCorpus
@@ -41,6 +42,12 @@ class MaskedTransformerTask:
         self.tokenizer: MotionTokenizer
         self.masks: WindowMasks
 
+    def build_network(self) -> MaskedGestureTransformer:
+        """A fresh network; its tokenizers too have random weights."""
+        model = MaskedGestureTransformer(self.config.model)
+        self.adopt(model)
+        return model
+
     def build_model(self) -> nn.Module:
         """A fresh network around the trained tokenizers.
 
@@ -48,13 +55,12 @@ class MaskedTransformerTask:
             InputError: a tokenizer that is missing, untrained, or does not fit the others.
         """
         options = self.config.model
-        model = MaskedGestureTransformer(options)
+        model = self.build_network()
         model.tokenizer.load_state_dict(load_tokenizer(options.tokenizers).tokenizer.state_dict())
         if options.face_trunk:
             start_face_path(model.face_path, options.face_trunk, self.speakers, self.statistics)
         if options.word_vectors:
             start_words(model.speech.words.embedding, self.vocabulary, options.word_vectors)
-        self.adopt(model)
         return model
 
     def adopt(self, model: MaskedGestureTransformer) -> None:
@@ -65,6 +71,10 @@ class MaskedTransformerTask:
     def train_step(self, model: nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
         """Loss and its parts: by part of the body the cross-entropy of a hidden code (nats), and how many are right."""
         batch = batch | {"waveform": self.augmentation(batch["waveform"], batch["draw_seed"].tolist())}
+        trunk = self.config.model.face_trunk_config
+        if trunk is not None:
+            drawn = draw_windows(batch["draw_seed"], trunk.neutral_share, NEUTRAL_SPEAKER)
+            batch["neutral"] = drawn.to(batch["speaker"].device)
         return self._loss(model, mirror_some(batch, self.config.model.layout, self.config.model.mirror_share))
 
     def _loss(self, model: nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
@@ -75,8 +85,8 @@ class MaskedTransformerTask:
         shown = self.masks.draw(batch["draw_seed"].tolist(), batch["motion"].shape[1], float(batch["progress"])).to(
             device
         )
-        speech = {name: batch[name] for name in ("waveform", "words", "speaker", "emotion")}
-        speech["speaker"] = batch["speaker"] + config.model.num_speakers * batch["mirrored"]  # the twin's row
+        names = ("waveform", "words", "speaker", "emotion", "mirrored", "neutral")
+        speech = {name: batch[name] for name in names if name in batch}
         spelled = self.word_buckets.to(device)[batch["words"]]
         speech["words"] = torch.where(shown.spelled[:, None], spelled, batch["words"])
         output = model(

@@ -6,7 +6,6 @@ takes some of its differences along the vertex axis); the lower body by where it
 Shapes: B batch, T frames, J joints of the part, P values of the part.
 """
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -17,6 +16,7 @@ from emage.motion.contact import foot_positions
 from emage.motion.part_kinematics import PartKinematics, bone_table
 from emage.motion.parts import PartValues
 from emage.motion.skeleton import BEAT_JOINTS
+from emage.training.batches import UNQUANTIZED, draw_windows
 from emage.training.mirroring import mirror_people, mirror_some
 from emage.training.protocols import TrainingCorpus
 
@@ -24,7 +24,6 @@ CM_PER_M = 100.0
 # L1 with a rounded foot. The gradient of bare L1 jumps where a joint rests: rounding alone made runs on one and on two
 # processes drift apart (1e-3 in 20 steps, 1e-6 with the foot).
 FOOT = 1e-3
-_STREAM = 4  # of the seeds of a window: its mirror has another
 
 
 class MotionVQVAETask:
@@ -44,6 +43,12 @@ class MotionVQVAETask:
         model.set_features(self.mean, self.scale, self.config.data.fps)
         return model
 
+    def before_first_step(self, model: MotionVQVAE, micro_batches: list[dict[str, Tensor]]) -> None:
+        """Puts EMA codebooks on latents of the whole first step, which gradient accumulation splits."""
+        options = self.config.model
+        batches = [mirror_some(batch, self.values.layout, options.mirror_share) for batch in micro_batches]
+        model.initialise_codebooks([self._seen(batch) for batch in batches])
+
     def train_step(self, model: nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
         """Loss and its parts; `perplexity` is how many codes are in use."""
         options = self.config.model
@@ -55,8 +60,7 @@ class MotionVQVAETask:
         share = self.config.model.unquantized_share
         if not share:
             return None
-        drawn = [np.random.default_rng([seed, _STREAM]).random() < share for seed in batch["draw_seed"].tolist()]
-        return torch.tensor(drawn, device=batch["motion"].device)
+        return draw_windows(batch["draw_seed"], share, UNQUANTIZED).to(batch["motion"].device)
 
     def _loss(self, model: nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
         parts = self._face_parts(model, batch) if self.values.is_face else self._body_parts(model, batch)
@@ -69,9 +73,16 @@ class MotionVQVAETask:
         loss, parts = self._loss(model, mirror_some(batch, self.values.layout, 0.0))
         return {"loss": loss, **parts}
 
+    def _seen(self, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """What the network sees of a batch: values (B, T, P) and the frames that were captured, (B, T)."""
+        if self.values.is_face:
+            valid = batch["face_valid"]
+            return torch.where(valid[..., None], batch["face"], torch.zeros_like(batch["face"])), valid
+        bones_cm = self._layout_bones(self._bones(batch))
+        return self.values.of_motion(self._seen_motion(batch), bones_cm, self.config.data.fps), batch["motion_valid"]
+
     def _face_parts(self, model: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        valid = batch["face_valid"]
-        face = torch.where(valid[..., None], batch["face"], torch.zeros_like(batch["face"]))
+        face, valid = self._seen(batch)
         output: MotionVQVAEOutput = model(face, valid, batch.get("unquantized"))
         predicted = output.reconstruction.float()
         return {
@@ -82,9 +93,8 @@ class MotionVQVAETask:
         }
 
     def _body_parts(self, model: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        values, valid = self.values, batch["motion_valid"]
-        motion, bones_cm = self._seen_motion(batch), self._bones(batch)
-        wanted = values.of_motion(motion, self._layout_bones(bones_cm), self.config.data.fps)  # (B, T, P)
+        values, motion, bones_cm = self.values, self._seen_motion(batch), self._bones(batch)
+        wanted, valid = self._seen(batch)  # (B, T, P), (B, T)
         output: MotionVQVAEOutput = model(wanted, valid, batch.get("unquantized"))
         predicted = output.reconstruction.float()
         matrix, target_matrix = values.matrices(predicted), values.matrices(wanted)  # (B, T, J, 3, 3)

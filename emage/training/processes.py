@@ -1,0 +1,117 @@
+"""What the processes of a run do together.
+
+The main process (rank 0) reads what a run depends on, apart from the data: config, weights to start from, statistics,
+vocabulary, resume state. The others receive it and need no file of it, so machines share no disk but for the data.
+An error on one process ends all of them, with one line.
+"""
+
+import socket
+import warnings
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import torch
+from accelerate import PartialState
+from accelerate.utils import broadcast, broadcast_object_list, gather_object
+from torch import Tensor, nn
+
+from emage.errors import InputError, InputWarning, ReportedError
+
+T = TypeVar("T")
+LEARNED = ("statistics", "vocabulary", "speakers", "skeletons")  # attributes of a corpus
+
+
+def join_processes() -> PartialState:
+    """Meets the other processes that the launcher started; the first call of a process does, others return at once."""
+    state = PartialState(cpu=not torch.cuda.is_available())
+    if not state.is_main_process:
+        warnings.filterwarnings("ignore", category=InputWarning)  # those of the main process are shown
+    return state
+
+
+def main_decides(work: Callable[[], T]) -> T:
+    """Runs `work` on the main process alone and returns its result, which must be picklable, on every process.
+
+    Raises:
+        Exception: what `work` raised, on the main process.
+        ReportedError: the same, on the others.
+    """
+    state = PartialState()
+    error: Exception | None = None
+    outcome: list[Any] = [None, None]
+    if state.is_main_process:
+        try:
+            outcome = [work(), None]
+        except Exception as raised:
+            error, outcome = raised, [None, _told(raised)]
+    value, message = broadcast_object_list(outcome)
+    if error is not None:
+        raise error
+    if message is not None:
+        raise ReportedError(message)
+    return value
+
+
+def all_agree(work: Callable[[], T]) -> T:
+    """Runs `work` on every process and returns the own result, unless it fails on one of them.
+
+    Raises:
+        Exception: what `work` raised, on the lowest rank where it did.
+        ReportedError: the same, on the others.
+    """
+    state, error, value = PartialState(), None, None
+    try:
+        value = work()
+    except Exception as raised:
+        error = raised
+    told = gather_object([None if error is None else _told(error)])
+    failed = next((rank for rank, message in enumerate(told) if message is not None), None)
+    if failed is None:
+        return value
+    if failed == state.process_index:
+        if failed and isinstance(error, InputError):  # the file is one of another machine than the user looks at
+            raise InputError(f"process {failed} on {socket.gethostname()}: {error}") from error
+        raise error
+    raise ReportedError(told[failed])
+
+
+def share_learned(corpus: Any) -> None:
+    """Puts what the main process learned from the train split in the place of a corpus' own, on every process.
+
+    Args:
+        corpus: an emage.training.protocols.TrainingCorpus, whose attributes LEARNED are computed when first asked for.
+    """
+    learned = main_decides(lambda: {name: getattr(corpus, name) for name in LEARNED})
+    if not PartialState().is_main_process:
+        vars(corpus).update(learned)  # where a cached property keeps its value
+
+
+def share_weights(model: nn.Module) -> None:
+    """Gives every process the parameters and buffers of the main process."""
+    if PartialState().num_processes == 1:
+        return
+    with torch.no_grad():
+        for tensor in (*model.parameters(), *model.buffers()):
+            tensor.copy_(broadcast(tensor.detach().contiguous()))
+
+
+def share_tensors(tensors: dict[str, Tensor] | None) -> dict[str, Tensor]:
+    """Gives every process the tensors of the main process, on the CPU.
+
+    Args:
+        tensors: of the main process; those of the others are not looked at.
+    """
+    state = PartialState()
+    if state.num_processes == 1:
+        return tensors
+    held = tensors if state.is_main_process else {}
+    rows = main_decides(lambda: [(name, value.shape, value.dtype) for name, value in held.items()])
+    received = {}
+    for name, shape, dtype in rows:
+        value = held[name] if state.is_main_process else torch.empty(shape, dtype=dtype)
+        received[name] = broadcast(value.to(state.device).contiguous()).cpu()
+    return received
+
+
+def _told(error: Exception) -> str:
+    return str(error) or type(error).__name__
