@@ -70,8 +70,10 @@ def read_json(path: str | Path) -> Any:
         return json.loads(Path(path).read_bytes())
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file") from error
-    except ValueError as error:  # broken json or no text at all
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:  # broken json or no text at all
         raise InputError(f"{path}: not valid json: {error}; the file is cut off or damaged") from error
+    except ValueError as error:
+        raise InputError(f"{path}: it holds a number of thousands of digits; repair the file") from error
     except RecursionError as error:
         raise InputError(f"{path}: json nested too deep; expected ARKit weights") from error
 

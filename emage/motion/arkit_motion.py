@@ -29,8 +29,8 @@ MIN_FPS, MAX_FPS = 2.0, 1000.0  # outside of it times are no seconds
 MAX_SPREAD, MAX_GAP_FRAMES = 10, 600_000  # frames that rows may stand for, each and in all
 HOLE_S = 0.1  # frames in a longer gap between rows are not valid
 _CHANNEL_OF = {channel.lower(): channel for channel in ARKIT_52}
-# Columns that recorders write beside the weights: MediaPipe's "_neutral", Live Link's angles.
-_NO_WEIGHT = re.compile(r"neutral|(head|lefteye|righteye)(yaw|pitch|roll)")
+# Columns beside the weights: MediaPipe's "_neutral", Live Link's angles, shapes of the tongue that ARKit does not have.
+_NO_WEIGHT = re.compile(r"neutral|(head|lefteye|righteye)(yaw|pitch|roll)|tongue(?!out$).+")
 _SHORT_SIDE = re.compile(r"(?:[ _.\-][LlRr]|(?<=[a-z])[LR])$")
 
 
@@ -128,8 +128,12 @@ def measured_fps(times_s: np.ndarray, path: str | Path) -> float:
         cause = "they look like milliseconds: divide them by 1000" if 1 <= usual_s < 1000 else "give seconds"
         cause = "they look like frame numbers: divide them by the frame rate" if usual_s == 1 else cause
         raise InputError(f"{path}: times lie {usual_s:.4g} s apart, which is no frame rate; {cause}")
-    regular_s = steps_s[steps_s <= 1.5 * usual_s]
+    regular_s = steps_s[steps_s <= 1.75 * usual_s]  # a lost frame doubles a step
     fps = len(regular_s) / regular_s.sum() if len(regular_s) < len(steps_s) else len(steps_s) / np.ptp(times_s)
+    if len(times_s) > 2:  # a straight line through all times: rounding and jitter matter less
+        frames = np.round((times_s - times_s[0]) * fps)
+        centred = frames - frames.mean()
+        fps = float(np.square(centred).sum() / (centred * (times_s - times_s[0])).sum())
     if np.ptp(times_s) * fps > MAX_SPREAD * len(times_s) + MAX_GAP_FRAMES:
         raise InputError(
             f"{path}: {steps_s.max():.4g} s between frame {steps_s.argmax()} and the next; repair the times"
@@ -248,9 +252,8 @@ def _oddities(
     notices = []
     lowest, highest = float(values[valid].min()), float(values[valid].max())
     if lowest < -SLACK or highest > 1 + SLACK:
-        notices.append(
-            f"weights go from {lowest:.3g} to {highest:.3g}; ARKit's are 0 to 1; if they are percent, divide them"
-        )
+        remedy = "; if they are percent, divide them by 100" if highest > 1 + SLACK else ""
+        notices.append(f"weights go from {lowest:.3g} to {highest:.3g}; ARKit's are 0 to 1{remedy}")
     missing = [channel for channel in ARKIT_51 if channel not in places]
     if missing:
         shown = ", ".join(missing[:5]) + (" ..." if len(missing) > 5 else "")
@@ -260,7 +263,7 @@ def _oddities(
         first = int(lost.argmax())
         notices.append(
             f"{int(lost.sum())} of {len(valid)} rows hold no face, the first at {times_s[first] - times_s[0]:.3f} s; "
-            "the face before is held there, and they are not scored"
+            "the face before (at the start the one after) is held there, and they are not scored"
         )
     blank = ~valid & ~lost[:, None] & valid.any(axis=0)
     if blank.any():

@@ -107,8 +107,9 @@ def read_table(path: str | Path, short_rows: bool = False) -> FaceTable:
     if len(rows) < 2:
         raise InputError(f"{path}: {max(0, len(rows) - 1)} frames; a header and at least one row are needed")
     header, notices = rows[0][1], []
-    if len(header) == 1 and ";" in header[0]:
-        raise InputError(f"{path}: line 1: its cells are separated by semicolons; export the csv with commas")
+    for mark, name in ((";", "semicolons"), ("\t", "tabs")):
+        if len(header) == 1 and mark in header[0]:
+            raise InputError(f"{path}: line 1: its cells are separated by {name}; export the csv with commas")
     rows = rows[1:]
     rows = [(line, row[: len(header)] if not any(row[len(header) :]) else row) for line, row in rows]  # trailing commas
     last = rows[-1][1]

@@ -100,6 +100,8 @@ def read_livelink_csv(
     code, count = table.column("timecode"), table.column("blendshapecount")
     places = _places(table, partial)
     has_face = _rows_with_face(table, count, sorted(places.values()))
+    if not has_face.any():
+        raise InputError(f"{path}: no row holds a face; record it again")
     stamps = [
         parse_timecode(row[code] if code < len(row) else "", f"{path}: line {line}")
         for line, row in zip(table.lines, table.rows, strict=True)

@@ -80,9 +80,9 @@ def test_the_rate_comes_from_the_times(tmp_path, step_s, fps):
 
 
 def test_columns_that_are_no_weights_are_passed_over(tmp_path):
-    """MediaPipe writes _neutral, others the angles of head and eyes, in any range."""
-    names = ["_neutral", *ARKIT_51, "headYaw", "LeftEyePitch"]
-    rows = [[0.9, *row, -40.0, 12.5] for row in ramp(list(ARKIT_51))]
+    """MediaPipe writes _neutral, others the angles of head and eyes in any range, or more shapes of the tongue."""
+    names = ["_neutral", *ARKIT_51, "headYaw", "LeftEyePitch", "tongueTipUp"]
+    rows = [[0.9, *row, -40.0, 12.5, 0.5] for row in ramp(list(ARKIT_51))]
     torch.testing.assert_close(read_arkit(save(tmp_path, names, rows)).weights, torch.tensor(ramp(list(ARKIT_51))))
 
 
@@ -211,6 +211,7 @@ def test_a_fault_is_told_with_file_frame_and_channel(tmp_path, names, rows, time
         ('{"names": [], "frames": [{"wei', "not valid json: .*cut off or damaged"),
         ("\xff\xfe\x00", "not valid json"),
         ("[" * 100_000, "nested too deep"),
+        ('{"names": [], "frames": [' + "9" * 5000 + "]}", "a number of thousands of digits"),
         ("[]", 'no list "names"'),
         ('{"names": []}', 'no list "frames"'),
         ('{"names": [], "frames": [1, 2]}', 'frame 0: expected {"weights"'),

@@ -32,8 +32,8 @@ def test_what_is_odd_is_a_warning_that_names_the_file(tmp_path):
     (tmp_path / "a.csv").write_text("\n".join(lines))
     with collected_warnings() as odd:
         read_arkit_file(tmp_path / "a.csv")
-    assert odd == [f"{tmp_path / 'a.csv'}: 1 of 40 rows hold no face, the first at 0.200 s; the face before is held there, "
-                   "and they are not scored"]  # fmt: skip
+    assert odd == [f"{tmp_path / 'a.csv'}: 1 of 40 rows hold no face, the first at 0.200 s; the face before (at the start "
+                   "the one after) is held there, and they are not scored"]  # fmt: skip
 
 
 def test_other_files_of_these_endings_are_no_faces(tmp_path):

@@ -30,6 +30,14 @@ def test_gaps_do_not_lower_the_rate():
     assert measured_fps(np.arange(50) * 1001 / 30000, "a") == pytest.approx(30000 / 1001)
 
 
+@pytest.mark.parametrize("fps", [24, 25, 30, 50, 60])
+def test_jitter_and_rounded_times_do_not_shift_the_rate(fps):
+    times_s = np.arange(200) / fps
+    assert measured_fps(np.round(times_s * 120) / 120, "a") == fps
+    jitter_s = np.random.default_rng(0).uniform(-2e-3, 2e-3, 200)
+    assert measured_fps(times_s + jitter_s, "a") == fps
+
+
 def test_a_frame_is_valid_between_valid_rows_that_are_near():
     lost = motion([k / 30 for k in range(12)], 30.0, lost=(4, 5))
     assert (~valid_at(lost, 30, 12)[:, 0]).nonzero().ravel().tolist() == [4, 5]

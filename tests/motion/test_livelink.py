@@ -112,7 +112,7 @@ def test_a_file_in_which_no_row_holds_a_face_is_refused(tmp_path):
     write_livelink_csv(tmp_path / "a.csv", face(9), 30)
     header, rows = rows_of(tmp_path / "a.csv")
     save(tmp_path / "a.csv", header, [[row[0], "0"] for row in rows])
-    with pytest.raises(InputError, match="no row of the file holds a face"):
+    with pytest.raises(InputError, match="a.csv: no row holds a face"):
         read_livelink_csv(tmp_path / "a.csv")
 
 
@@ -186,7 +186,8 @@ def test_faults_are_told_with_their_line(tmp_path):
     assert "divide them by 100" in broken(2, row.format("55"))
     assert "line 1: no Live Link Face header: it lacks browDownLeft" in broken(1, ",".join(f"c{k}" for k in range(63)))
     assert "line 1: no Live Link Face header: it lacks mouthFunnel" in broken(1, good[0].replace("MouthFunnel", "X"))
-    assert "separated by semicolons" in broken(1, good[0].replace(",", ";"))
+    for mark, name in ((";", "semicolons"), ("\t", "tabs")):
+        assert f"separated by {name}" in broken(1, good[0].replace(",", mark))
     times = [good[0], *(f"00:00:{k:02d}:00.000" + line[15:] for k, line in enumerate(good[1:]))]
     path.write_text("\n".join(times))
     with pytest.raises(InputError, match="times lie 1 s apart, which is no frame rate"):

@@ -13,9 +13,9 @@ EXAMPLES = """examples:
   emage evaluate singinghead --root eval_folder
 
 Folders hold <id>.bvh (any hierarchy; joints are known by BEAT's names, Mixamo's, SMPL-X's, Unreal's and others) and <id>.json
-(ARKit weights), with all that lies below them, of any frame rate; recordings are paired by their ids. Sub-folders that hold
-the same ids are seeds. <id>.json, .wav or another sound file, .TextGrid and .txt (BEAT's semantic labels) beside the
-reference are used too.
+or .csv (ARKit weights of BEAT, Live Link Face or Audio2Face), with all that lies below them, of any frame rate; recordings are
+paired by their ids. Sub-folders that hold the same ids are seeds. <id>.json or .csv (face), .wav or another sound file,
+.TextGrid and .txt (BEAT's semantic labels) beside the reference are used too.
 
 exit code: 0 all recordings were used, 3 something was left out (listed with its reason), 1 nothing could be done
 """
@@ -27,8 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments of `emage evaluate` and its suites; the parsed arguments hold `run`."""
     parser.description, parser.epilog = DESCRIPTION, EXAMPLES
     add = parser.add_argument
-    add("--generated", type=Path, metavar="DIR", help="what the system made: <id>.bvh and <id>.json")
-    add("--reference", type=Path, metavar="DIR", help="what the people did: <id>.bvh and <id>.json")
+    add("--generated", type=Path, metavar="DIR", help="what the system made: <id>.bvh and <id>.json (or .csv)")
+    add("--reference", type=Path, metavar="DIR", help="what the people did: <id>.bvh and <id>.json (or .csv)")
     add(
         "--audio",
         type=Path,
