@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from emage.audio import SAMPLE_RATE, read_audio
 from emage.errors import InputError
+from emage.evaluation.rejects import reason_of
 from emage.metrics.singinghead_beats import audio_beat_frames
 from emage.singinghead_suite import FRAME_INTERVAL, IMAGE_SIZE
 from emage.singinghead_suite.face3d import Face3D, FlameTools, no_motions, real_face
@@ -211,10 +212,9 @@ class _Recording:
         beats, problem = self._attempt(lambda: audio_beat_frames(read_audio(self.audio, SAMPLE_RATE), SAMPLE_RATE))
         return Sound(beats, problem or "")
 
-    @staticmethod
-    def _attempt(work: Callable[[], Any]) -> tuple[Any, str | None]:
+    def _attempt(self, work: Callable[[], Any]) -> tuple[Any, str | None]:
         """The result of some work, or why its files cannot be used."""
         try:
             return work(), None
-        except InputError as error:
-            return None, str(error)
+        except Exception as error:  # of any kind: it concerns this recording alone
+            return None, reason_of(error, self.name)
