@@ -31,7 +31,7 @@ from emage.metrics import singinghead as metrics
 from emage.metrics.singinghead_video import psnr, ssim
 from emage.motion.flame import load_flame
 from emage.motion.flame_file import read_flame
-from emage.singinghead_suite import networks, video2d
+from emage.singinghead_suite import networks, suite, video2d
 from emage.singinghead_suite.frames import audio_track, published_frames
 from emage.singinghead_suite.scores import PUBLISHED_2D, PUBLISHED_3D
 from emage.singinghead_suite.suite import evaluate_singinghead
@@ -374,3 +374,18 @@ def test_the_sample_of_the_corpus(tmp_path):
     assert still["published"]["mindist"] > 1
     assert still["corrected"]["beat_alignment_pose"] == 0
     assert 0 < real["corrected"]["beat_alignment_pose"] < 1
+
+
+def test_an_unforeseen_error_costs_its_recording(faces_root, flame, tmp_path, monkeypatch):
+    real = suite.real_face
+
+    def fails_for_one(path, *others):
+        if path.stem == IDS[0]:
+            raise MemoryError("373 GiB")
+        return real(path, *others)
+
+    monkeypatch.setattr(suite, "real_face", fails_for_one)
+    report = evaluate_singinghead(copy(faces_root, tmp_path), flame=flame, progress=False)
+    assert not report.all_used
+    (row,) = {(row["id"], row["reason"]) for scores in report.scores for row in scores.not_scored}
+    assert row == (IDS[0], f"{IDS[0]}: unexpected MemoryError: 373 GiB")
