@@ -22,7 +22,7 @@ examples:
 
 The same command goes on with an unfinished run. optim.batch_size counts the windows of all processes together.
 On several machines DIR lies on the first one (rank 0), which also reads the config and the checkpoints that it names;
-the others need the data at the same paths and no other file.
+the others need the data, and a model.audio_model if there is one, at the same paths and no other file.
 DIR/best and DIR/last are checkpoints, DIR/losses.jsonl has the loss of every step; watch a run with
 `tensorboard --logdir DIR`.
 """

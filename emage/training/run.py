@@ -148,7 +148,10 @@ class Run:
     def _take_lock(self) -> None:
         """Locks the folder against other trainings; the operating system unlocks it when this process ends."""
         self._made_folder = not self.path.exists()
-        self.path.mkdir(parents=True, exist_ok=True)
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError) as error:
+            raise InputError(f"output_dir {self.path}: {error.filename} is a file; give another output_dir=") from error
         lock = FileLock(self.path / LOCK_FILE)
         try:
             lock.acquire(timeout=0)

@@ -129,6 +129,13 @@ def test_the_model_in_the_package_survives_as_output_dir(tmp_path, capfd):
     assert load_bundle(folder).config.model.name == "masked_transformer"
 
 
+@pytest.mark.parametrize("name", ["file", "file/run"])
+def test_a_file_is_no_folder_for_a_run(tmp_path, name):
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match=rf"output_dir .*/{name}: .* is a file; give another output_dir="):
+        train_toy(toy_config(tmp_path / name))
+
+
 class NoWindows(ToyCorpus):
     def windows(self, split):
         raise InputError("no cache")

@@ -91,9 +91,10 @@ def test_bad_input_is_one_line_and_exit_code_1(data, tmp_path, capfd, override, 
     assert message in errors[0]
 
 
-def assert_two_processes_agree_with_one(folder: Path, name: str, **model) -> None:
+def assert_two_processes_agree_with_one(folder: Path, name: str, accumulation_steps: int = 1, **model) -> None:
     for count in (1, 2):
         config = with_face_trunk(small_config(name, str(folder / str(count)), **model))
+        config.optim.accumulation_steps = accumulation_steps if count == 2 else 1
         corpus = WindowCorpus(config)
 
         def work(config=config, corpus=corpus) -> None:
@@ -117,6 +118,10 @@ def assert_two_processes_agree_with_one(folder: Path, name: str, **model) -> Non
 @pytest.mark.parametrize("name", BODY_MODELS)
 def test_two_processes_agree_with_one_on_every_model(tmp_path, name):
     assert_two_processes_agree_with_one(tmp_path, name)
+
+
+def test_two_processes_with_accumulation_learn_the_codebooks_of_one_whole_batch(tmp_path):
+    assert_two_processes_agree_with_one(tmp_path, "vqvae", accumulation_steps=2, codebook_size=32)
 
 
 def test_two_processes_hide_the_same_seed_frames_as_one(tmp_path):
