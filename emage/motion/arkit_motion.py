@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from emage.errors import InputError
+from emage.errors import InputError, warn_input
 from emage.motion.layout import ARKIT_51, ARKIT_52
 from emage.motion.resample import frame_times
 
@@ -25,7 +25,7 @@ TONGUE_NOTICE = "52 facial channels: tongueOut is kept apart"
 FPS_TOLERANCE = 5e-4  # relative: times are rounded to 6 decimals or fewer, 29.97 fps stays itself
 MAX_WEIGHT = 2.0  # magnitude; ARKit's own lie within 0 to 1, solvers exceed that a little
 SLACK = 0.05  # weights that lie further outside of 0 to 1 are worth a notice
-MIN_FPS, MAX_FPS = 2.0, 1000.0  # outside of it times are no seconds
+MIN_FPS, MAX_FPS = 1.0, 1000.0  # outside of it times are no seconds
 MAX_SPREAD, MAX_GAP_FRAMES = 10, 600_000  # frames that rows may stand for, each and in all
 HOLE_S = 0.1  # frames in a longer gap between rows are not valid
 _CHANNEL_OF = {channel.lower(): channel for channel in ARKIT_52}
@@ -120,14 +120,15 @@ def measured_fps(times_s: np.ndarray, path: str | Path) -> float:
     """Frames per second of at least two rising times; whole where nearly so.
 
     Raises:
-        InputError: outside of 2 to 1000 fps, or with gaps that make up nearly all of the time: they are no seconds.
+        InputError: outside of 1 to 1000 fps, or with gaps that make up nearly all of the time: they are no seconds.
     """
     steps_s = np.diff(times_s)
     usual_s = float(np.sort(steps_s)[(len(steps_s) - 1) // 2])  # of two steps the shorter: a gap is the longer
-    if not 1 / MAX_FPS <= usual_s * (1 + 1e-6) or not usual_s <= 1 / MIN_FPS:
-        cause = "they look like milliseconds: divide them by 1000" if 1 <= usual_s < 1000 else "give seconds"
-        cause = "they look like frame numbers: divide them by the frame rate" if usual_s == 1 else cause
+    if not 1 / MAX_FPS <= usual_s * (1 + 1e-6) or not usual_s * (1 - 1e-6) <= 1 / MIN_FPS:
+        cause = "they look like milliseconds: divide them by 1000" if 1 < usual_s < 1000 else "give seconds"
         raise InputError(f"{path}: times lie {usual_s:.4g} s apart, which is no frame rate; {cause}")
+    if usual_s == 1:
+        warn_input(f"{path}: read at 1 frame per second; if its times are frame numbers, divide them by the frame rate")
     regular_s = steps_s[steps_s <= 1.75 * usual_s]  # a lost frame doubles a step
     fps = len(regular_s) / regular_s.sum() if len(regular_s) < len(steps_s) else len(steps_s) / np.ptp(times_s)
     if len(times_s) > 2:  # a straight line through all times: rounding and jitter matter less

@@ -86,14 +86,16 @@ def test_words_after_the_end_of_the_sound_are_left_out_with_a_warning(tmp_path, 
     assert [(word["start_s"], word["end_s"]) for word in written] == [(0.5, 0.9), (1.5, 2.0)]
     assert "warning: " in err
     assert "1 of 3 words begin after the end of the sound at 2.00 s" in err
-    assert run("a.wav", "--words", str(tmp_path / "out" / "a.words.json"), "--formats", "words")[0] == 0
-    assert json.loads((tmp_path / "out" / "a.words.json").read_text()) == written
+    again = ("--out", str(tmp_path / "again"), "--formats", "words")
+    assert run("a.wav", "--words", str(tmp_path / "out" / "a.words.json"), *again)[0] == 0
+    assert json.loads((tmp_path / "again" / "a.words.json").read_text()) == written
 
 
 def test_an_empty_words_json_of_ours_is_read_again(tmp_path, run):
     soundfile.write(tmp_path / "a.wav", sound(1.0), RATE)
     assert run("a.wav", "--formats", "words")[0] == 0
-    code, _, err = run("a.wav", "--words", str(tmp_path / "out" / "a.words.json"), "--formats", "words")
+    again = ("--out", str(tmp_path / "again"), "--formats", "words")
+    code, _, err = run("a.wav", "--words", str(tmp_path / "out" / "a.words.json"), *again)
     assert (code, "no words" in err) == (0, False)
 
 

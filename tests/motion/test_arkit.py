@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from emage.errors import InputError
+from emage.errors import InputError, InputWarning
 from emage.motion.arkit import read_arkit, write_arkit_json
 from emage.motion.arkit_motion import valid_at
 from emage.motion.layout import ARKIT_51, ARKIT_52
@@ -183,7 +183,6 @@ def spoiled(value: object) -> list[list[object]]:
         (list(ARKIT_51), spoiled(87.5), None, "is 87.5; .*as percent do: divide them by 100"),
         (list(ARKIT_51), GOOD, [0, 33, 67], "times lie 33 s apart, .*milliseconds: divide them by 1000"),
         (list(ARKIT_51), GOOD, [0, 8.3, 16.7], "times lie 8.3 s apart, .*milliseconds: divide them by 1000"),
-        (list(ARKIT_51), GOOD, [0, 1, 2], "times lie 1 s apart, .*frame numbers: divide them by the frame rate"),
         (list(ARKIT_51), GOOD, [0, 1e-300, 2e-300], "times lie 1e-300 s apart, which is no frame rate"),
         (list(ARKIT_51), GOOD, [0, 0.1, 1e12], r"1e\+12 s between frame 1 and the next; repair the times"),
         (list(ARKIT_51), GOOD, [0, 0.1, "0.2"], "frame 2: time is '0.2'; expected seconds"),
@@ -244,3 +243,9 @@ def test_the_real_recording_reads_and_is_written_alike(beat_sample, tmp_path):
     )  # the corpus' CHANNELS.md
     write_arkit_json(tmp_path / "face.json", face.weights, face.fps)
     assert json.loads((tmp_path / "face.json").read_text()) == json.loads(path.read_text())
+
+
+def test_times_a_second_apart_may_be_frame_numbers(tmp_path):
+    path = save(tmp_path, list(ARKIT_51), GOOD, [0, 1, 2])
+    with pytest.warns(InputWarning, match="read at 1 frame per second; if its times are frame numbers"):
+        assert read_arkit(path).fps == 1
