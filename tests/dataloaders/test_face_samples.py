@@ -9,7 +9,7 @@ from emage.config import DataConfig
 
 @pytest.mark.parametrize(
     ("name", "fps", "count", "seconds"),
-    [("emoca", 25, 5, 20.6), ("singinghead", 30, 3, 24.0), ("beat2", 30, 1, 63.5333)],
+    [("emoca", 25, 5, 20.6), ("singinghead", 30, 3, 24.0), ("beat2", 30, 2, 123.6667)],
 )
 def test_every_recording_of_a_sample_is_used(shared_data, tmp_path, name, fps, count, seconds):
     config = DataConfig(format=name, root=str(shared_data(f"{name}_sample")), cache_dir=str(tmp_path), fps=fps)

@@ -188,9 +188,9 @@ def test_faults_are_told_with_their_line(tmp_path):
     assert "line 1: no Live Link Face header: it lacks mouthFunnel" in broken(1, good[0].replace("MouthFunnel", "X"))
     for mark, name in ((";", "semicolons"), ("\t", "tabs")):
         assert f"separated by {name}" in broken(1, good[0].replace(",", mark))
-    times = [good[0], *(f"00:00:{k:02d}:00.000" + line[15:] for k, line in enumerate(good[1:]))]
+    times = [good[0], *(f"00:{2 * k // 60:02d}:{2 * k % 60:02d}:00.000" + line[15:] for k, line in enumerate(good[1:]))]
     path.write_text("\n".join(times))
-    with pytest.raises(InputError, match="times lie 1 s apart, which is no frame rate"):
+    with pytest.raises(InputError, match="times lie 2 s apart, which is no frame rate"):
         read_livelink_csv(path)
     path.write_text(good[0])
     with pytest.raises(InputError, match="0 frames"):
