@@ -252,7 +252,7 @@ class Generator:
             return str(speaker)
         first = self.bundle.speakers.labels[0]
         if len(self.bundle.speakers) > 1:
-            logger.info("no speaker given: %s moves, the first of %s", first, ", ".join(self.bundle.speakers.labels))
+            logger.info("no speaker given: using %s, the first of %s", first, ", ".join(self.bundle.speakers.labels))
         return first
 
     def _fit_samples(self, samples: np.ndarray, num_frames: int) -> np.ndarray:
