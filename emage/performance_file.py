@@ -10,6 +10,7 @@ Key: content
 Shapes: T frames, J joints, D columns of the layout.
 """
 
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -100,6 +101,15 @@ def read_performance_file(path: str | Path) -> Performance:
         face_given=bool(arrays["face_given"]),
         fill=None if fill is None else torch.from_numpy(fill),
     )
+
+
+def is_performance_file(path: str | Path) -> bool:
+    """Whether a file exists and holds the arrays that `write_performance_file` writes."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return {f"{name}.npy" for name in _NEEDED} <= set(archive.namelist())
+    except (OSError, zipfile.BadZipFile):
+        return False
 
 
 def _array(values: torch.Tensor) -> np.ndarray:

@@ -3,6 +3,7 @@
 import argparse
 import dataclasses
 import logging
+import os
 import re
 import sys
 import time
@@ -19,6 +20,7 @@ from emage.generation import Generator, load_pretrained
 from emage.kept_motion import KeptMotion, read_kept
 from emage.motion.resample import frame_count
 from emage.output_paths import check_outputs
+from emage.performance_file import is_performance_file
 from emage.result_files import ENDINGS, FACE_ONLY, Result, result_paths, save_result
 from emage.words import TimedWord, align_text, read_words, spoken
 from emage.words.alignment import text_or_file
@@ -58,6 +60,9 @@ def run_generate(arguments: argparse.Namespace) -> int:
             logger.info("this model makes no face: %s are left out", " and ".join(FACE_ONLY))
         stem = _stem(arguments, take)
         result = Result(performance, waveform, SAMPLE_RATE, words, bvh)
+        for path in result_paths(arguments.out, stem, formats):
+            if path.exists():
+                logger.info("replaced: %s", path)
         paths += save_result(result, arguments.out, stem, formats)
     seconds = time.monotonic() - begun
     lines = [str(path) for path in paths]
@@ -77,6 +82,22 @@ def _check_outputs(arguments: argparse.Namespace, formats: list[str]) -> None:
     outputs = [path for stem in stems for path in result_paths(arguments.out, stem, formats)]
     inputs = [arguments.audio, arguments.textgrid, arguments.words, arguments.text, arguments.emotion, arguments.keep]
     check_outputs(outputs, inputs, remedy="give another --out")
+    if os.path.realpath(arguments.out) == os.path.realpath(arguments.audio.parent):
+        for stem in stems:
+            _spare_recording(arguments.out, stem, formats)
+    try:
+        arguments.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"--out: the folder {arguments.out} cannot be made: {error.strerror}; give another") from error
+
+
+def _spare_recording(folder: Path, stem: str, formats: list[str]) -> None:
+    """Refuses to replace files beside the sound unless they are an earlier result: corpora keep motion and face there."""
+    if is_performance_file(folder / f"{stem}{ENDINGS['npz']}"):
+        return
+    for path in result_paths(folder, stem, formats):
+        if path.exists():
+            raise InputError(f"{path}: it lies beside the sound and may be its recording; give another --out")
 
 
 def find_words(arguments: argparse.Namespace, waveform: np.ndarray) -> list[TimedWord]:

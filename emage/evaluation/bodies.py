@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from tqdm import tqdm
 
-from emage.errors import InputError
+from emage.errors import InputError, collected_warnings
 from emage.evaluation.fgd_network import FGDNetwork
 from emage.evaluation.folders import Seed
 from emage.evaluation.rejects import check_body, check_fps, reason_of
@@ -58,13 +59,15 @@ class BodyFiles:
         network: what FGD measures with, or None.
     """
 
-    def __init__(self, sides: Mapping[str, Seed], ids: Iterable[str], network: FGDNetwork | None) -> None:
+    def __init__(
+        self, sides: Mapping[str, Seed], ids: Iterable[str], network: FGDNetwork | None, *, progress: bool = False
+    ) -> None:
         self._sides = dict(sides)
         self.not_scored: list[dict[str, str]] = []
         self._headers: dict[tuple[str, str], BodyHeader] = {}
-        for key in ids:
-            for name, seed in self._sides.items():
-                self._read_header(key, name, seed)
+        self._damaged: set[str] = set()
+        for key in tqdm(list(ids), "checking", unit="recording", disable=None if progress else True):
+            self._read_headers(key)
         shared = [set(header.places) for header in self._headers.values()]
         held = set.intersection(*shared) if shared else set()
         self.joints: tuple[str, ...] = tuple(joint for joint in BEAT_JOINTS if joint in held)
@@ -80,14 +83,27 @@ class BodyFiles:
         self.up_axis = UP_AXIS if first is None else _up_axis(first)
         self.network_problem = "" if network is None else self._network_problem(network)
 
-    def _read_header(self, key: str, name: str, seed: Seed) -> None:
-        if key not in seed.bodies:
-            return
-        path = seed.bodies[key]
-        try:
-            self._headers[key, name] = _header_of(path)
-        except Exception as error:  # of any kind: it concerns this file alone
-            self.not_scored.append({"id": key, "metric": "body", "reason": reason_of(error, path)})
+    def _read_headers(self, key: str) -> None:
+        """Keeps the headers of a recording if every file of it can be read to its end.
+
+        Joints, frame rate and axes of the evaluation come from the headers: that of a damaged file, and those of the
+        other sides of its recording, must not change how the other recordings are scored.
+        """
+        headers = {}
+        for name, seed in self._sides.items():
+            if key not in seed.bodies:
+                continue
+            path = seed.bodies[key]
+            try:
+                header = _header_of(path)
+                with collected_warnings():  # they come again when the file is scored
+                    check_body(read_bvh(path, scale_to_cm=header.scale), path)
+                headers[key, name] = header
+            except Exception as error:  # of any kind: it concerns this recording alone
+                self.not_scored.append({"id": key, "metric": "body", "reason": reason_of(error, path)})
+                self._damaged.add(key)
+        if key not in self._damaged:
+            self._headers |= headers
 
     def read(self, key: str, name: str, not_scored: list[dict[str, str]]) -> BvhMotion | None:
         """A file in centimetres; None where there is none or it cannot be read, which is listed."""

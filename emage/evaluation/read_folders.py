@@ -95,7 +95,9 @@ class _FolderReader:
         self._sides: dict[str, Seed] = {**_named("generated", folders.generated)}
         for name, seeds in folders.compare.items():
             self._sides |= _named(name, seeds)
-        self._bodies = BodyFiles({REFERENCE: folders.reference, **self._sides}, folders.ids, network)
+        self._bodies = BodyFiles(
+            {REFERENCE: folders.reference, **self._sides}, folders.ids, network, progress=options.progress
+        )
         self.not_scored: list[dict[str, str]] = list(self._bodies.not_scored)
         self.shifted: dict[str, Sound] = {}
         self._lengths: list[str] = []

@@ -60,10 +60,17 @@ def write_video(
             wav = Path(folder) / "sound.wav"
             soundfile.write(wav, np.clip(sound.waveform, -1, 1), sound.sample_rate)
             # Sound shorter than the picture would end the pipe early: it is filled up with silence.
-            options["output_params"] += ["-af", "apad", "-shortest"]
+            options["output_params"] += ["-af", "apad", "-t", f"{num_frames / VIDEO_FPS:.6f}"]
             options |= {"audio_path": str(wav), "audio_codec": "aac"}
         writer = imageio_ffmpeg.write_frames(
-            str(partial), film.size, fps=VIDEO_FPS, codec="libx264", quality=7, macro_block_size=2, **options
+            str(partial),
+            film.size,
+            fps=VIDEO_FPS,
+            codec="libx264",
+            quality=7,
+            macro_block_size=2,
+            ffmpeg_log_level="error",
+            **options,
         )
         writer.send(None)
         try:

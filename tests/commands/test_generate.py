@@ -355,3 +355,34 @@ def test_a_model_that_cannot_complete_says_so(tmp_path, run):
     code, _, err = run("a.wav", "--keep", str(tmp_path / "out" / "a.bvh"))
     assert code == 1
     assert "--keep: camn cannot complete given motion; give a checkpoint of a masked_transformer" in err
+
+
+def test_a_recording_beside_the_sound_is_not_replaced(tmp_path, run, caplog):
+    """Corpora keep the motion and the face of a recording beside its sound, under the same name."""
+    soundfile.write(tmp_path / "a.wav", sound(1.0), RATE)
+    (tmp_path / "a.csv").write_text("the phone's face")
+    code, _, err = run("a.wav", "--out", str(tmp_path))
+    assert (code, "a.csv: it lies beside the sound and may be its recording" in err) == (1, True)
+    assert [path.name for path in sorted(tmp_path.iterdir()) if path.is_file()] == ["a.csv", "a.wav"]
+    (tmp_path / "a.csv").unlink()
+    assert run("a.wav", "--out", str(tmp_path))[0] == 0
+    with caplog.at_level("INFO"):
+        assert run("a.wav", "--out", str(tmp_path))[0] == 0  # an earlier result may be replaced, which is told
+    assert f"replaced: {tmp_path / 'a.csv'}" in caplog.messages
+
+
+def test_an_output_folder_that_cannot_be_made_is_one_line_with_a_remedy(tmp_path, run):
+    soundfile.write(tmp_path / "a.wav", sound(1.0), RATE)
+    (tmp_path / "taken").write_text("")
+    for out in ("taken", "taken/below"):
+        code, _, err = run("a.wav", "--out", str(tmp_path / out))
+        assert code == 1
+        assert err.splitlines()[-1].startswith(f"error: --out: the folder {tmp_path / out} cannot be made: ")
+        assert err.endswith("; give another\n")
+
+
+def test_a_video_of_short_speech_is_as_long_as_its_pictures(tmp_path, run):
+    soundfile.write(tmp_path / "a.wav", sound(0.4), RATE)
+    assert run("a.wav", "--formats", "mp4")[0] == 0
+    reader = imageio_ffmpeg.read_frames(str(tmp_path / "out" / "a.mp4"))
+    assert next(reader)["duration"] == pytest.approx(0.4, abs=0.05)

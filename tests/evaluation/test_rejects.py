@@ -135,6 +135,51 @@ def test_a_bad_body_costs_the_body_of_its_recording(sides, content, side):
     assert results["measures"]["face_mae_all"]["num_recordings"] == 3
 
 
+FEW_JOINTS = """HIERARCHY
+ROOT {0}
+{{
+OFFSET 0 0 0
+CHANNELS 6 Xposition Yposition Zposition Xrotation Yrotation Zrotation
+JOINT {1}
+{{
+OFFSET 0 10 0
+CHANNELS 3 Xrotation Yrotation Zrotation
+JOINT {2}
+{{
+OFFSET 0 10 0
+CHANNELS 3 Xrotation Yrotation Zrotation
+}}
+}}
+}}
+MOTION
+Frames: 2
+Frame Time: 0.008333
+0 90 0 0 0 0 0 0 0 0 0 0
+0 90 0
+"""
+
+
+def test_the_header_of_a_damaged_body_changes_nothing_for_the_others(sides):
+    """Joints, rate and axes of the evaluation come from the files that are scored."""
+    for side in ("generated", "reference", "other"):
+        (sides[side] / f"{BAD}.bvh").unlink()
+        (sides[side] / f"{BAD}.json").unlink()
+    _, without = evaluate(sides)
+    write_system(sides["reference"], (BAD,), seconds=3.0)
+    for side, joints in (
+        ("generated", ("Hips", "Spine", "Neck")),
+        ("other", ("LeftHand", "LeftHandIndex1", "LeftHandIndex2")),
+    ):
+        (sides[side] / f"{BAD}.bvh").write_text(FEW_JOINTS.format(*joints))
+    code, results = evaluate(sides)
+    assert code == 3
+    assert len(reasons(results, "body")) == 2
+    assert results["joints"] == without["joints"]
+    assert results["fps"] == without["fps"]
+    scores = {name: row["value"] for name, row in results["measures"].items()}
+    assert scores == pytest.approx({name: row["value"] for name, row in without["measures"].items()}, nan_ok=True)
+
+
 def not_finite(path: Path) -> None:
     soundfile.write(path, np.full(48000, np.nan, np.float32), 16000, subtype="FLOAT")
 
