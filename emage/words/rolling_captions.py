@@ -1,14 +1,20 @@
 """Rolling captions: each cue shows the words of the cue before again, and adds some.
 
 Live and automatic captions scroll: YouTube's show the last line above the new one, others add a word at a time. The
-repeated words are not said again. A repetition counts as scrolling only if the file scrolls throughout; a speaker may
-say "No. No." in two cues.
+repeated words are not said again. A speaker repeats words too ("I have a dream. A dream that one day"), so the file
+counts as scrolling only if:
+
+- at least half of its cues repeat the one before, two of them in a row;
+- at least half of these repeat whole lines (the last lines of the cue before are the first lines of the next) or grow
+  (the cue before begins the next).
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 _MIN_SHARE = 0.5  # of neighbouring cues, of which the later repeats the earlier
+_MIN_WHOLE_SHARE = 0.5  # of these, that repeat whole lines or grow
 _MIN_REPEATED_WORDS = 3  # in the whole file
 _FLASH_S = 0.1
 _MAX_GAP_S = 1.0  # a scrolling caption follows the one before at once
@@ -27,24 +33,37 @@ def repeated_words(cues: Sequence[ShownCue]) -> list[int]:
     """How many words at the beginning of each cue the cue before has shown already; all 0 if the file does not scroll."""
     if not cues:
         return []
-    repeated = [0, *(_overlap(before, cue) for before, cue in zip(cues, cues[1:], strict=False))]
+    overlaps = [(0, False), *(_overlap(before, cue) for before, cue in pairwise(cues))]
+    repeated = [count for count, _ in overlaps]
     pairs = sum(bool(cue.words) for cue in cues) - 1
     # A cue that repeats all of the one before may be a speaker who does; not so one that lasts 0.01 s, as YouTube's do.
     evidence = sum(
         count
-        for count, cue in zip(repeated, cues, strict=True)
-        if count < len(cue.words) or cue.end_s - cue.start_s < _FLASH_S
+        for (count, is_whole), cue in zip(overlaps, cues, strict=True)
+        if is_whole and (count < len(cue.words) or cue.end_s - cue.start_s < _FLASH_S)
     )
-    scrolls = sum(map(bool, repeated)) >= _MIN_SHARE * pairs and evidence >= _MIN_REPEATED_WORDS
+    num_repeating, num_whole = sum(map(bool, repeated)), sum(is_whole for _, is_whole in overlaps)
+    scrolls = (
+        num_repeating >= _MIN_SHARE * pairs
+        and any(first and second for first, second in pairwise(repeated))
+        and num_whole >= _MIN_WHOLE_SHARE * num_repeating
+        and evidence >= _MIN_REPEATED_WORDS
+    )
     return repeated if scrolls else [0] * len(cues)
 
 
-def _overlap(before: ShownCue, cue: ShownCue) -> int:
-    """Length of the longest end of `before` that begins `cue`: whole lines, or two words and more."""
+def _overlap(before: ShownCue, cue: ShownCue) -> tuple[int, bool]:
+    """Length of the longest end of `before` that begins `cue`, and whether it is of whole lines or all of `before`.
+
+    A length of one word counts only if that word is a line of `before`.
+    """
     if cue.start_s > before.end_s + _MAX_GAP_S:
-        return 0
+        return 0, False
     for count in range(min(len(before.words), len(cue.words)), 0, -1):
         first = len(before.words) - count
-        if (count > 1 or first in before.line_starts) and before.words[first:] == cue.words[:count]:
-            return count
-    return 0
+        if before.words[first] != cue.words[0] or (count == 1 and first not in before.line_starts):
+            continue
+        if before.words[first:] == cue.words[:count]:
+            ends_line = count == len(cue.words) or count in cue.line_starts
+            return count, first == 0 or (first in before.line_starts and ends_line)
+    return 0, False

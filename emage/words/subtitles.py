@@ -11,6 +11,7 @@ lines inside a cue stay in it.
 
 import math
 import re
+from bisect import bisect_right
 from collections.abc import Sequence
 from itertools import groupby, pairwise
 from pathlib import Path
@@ -75,7 +76,12 @@ def _cue_words(cues: Sequence[_Cue], plain: Sequence[Plain], path: str | Path) -
         ShownCue(cue.start_s, cue.end_s, [word for _, word in tokens], _line_starts(text, tokens))
         for cue, text, tokens in zip(cues, spoken, placed, strict=True)
     ]
-    new = [tokens[count:] for tokens, count in zip(placed, repeated_words(shown), strict=True)]
+    repeated = repeated_words(shown)
+    if any(repeated) and not any(marks for _, marks in plain):
+        warn_input(
+            f"{path}: rolling captions: {sum(repeated)} words that a cue repeats from the one before were left out"
+        )
+    new = [tokens[count:] for tokens, count in zip(placed, repeated, strict=True)]
     kept = [(cue, marks, tokens) for cue, (_, marks), tokens in zip(cues, plain, new, strict=True) if tokens]
     ends_s = _ends_of_speech([cue for cue, *_ in kept])
     return [
@@ -86,12 +92,12 @@ def _cue_words(cues: Sequence[_Cue], plain: Sequence[Plain], path: str | Path) -
 
 
 def _line_starts(text: str, tokens: Sequence[tuple[int, str]]) -> frozenset[int]:
-    starts, line = set(), -1
-    for number, (place, _) in enumerate(tokens):
-        here = text.count("\n", 0, place)
-        if here != line:
+    """The numbers of the tokens that begin a line."""
+    starts, end = set(), 0  # of the token before
+    for number, (place, word) in enumerate(tokens):
+        if not number or "\n" in text[end:place]:
             starts.add(number)
-        line = here
+        end = place + len(word)
     return frozenset(starts)
 
 
@@ -118,8 +124,10 @@ def _timed_words(
         times_s.append(min(end_s, max(times_s[-1], time_s)))
     times_s.append(end_s)
 
+    mark_places = [place for place, _ in marks]
+
     def stretch(place: int) -> int:
-        return sum(index <= place for index, _ in marks)
+        return bisect_right(mark_places, place)
 
     words = []
     for first, group in groupby(tokens, key=lambda token: stretch(token[0])):
@@ -162,6 +170,7 @@ def _highlighted_words(cues: Sequence[_Cue], plain: Sequence[Plain]) -> list[Tim
 def _vtt_cues(text: str, path: str | Path) -> list[_Cue]:
     """The cues of a WebVTT file: blocks of lines between empty lines, with a time in the first or second line."""
     cues: list[_Cue] = []
+    bodies: list[list[str]] = []  # lines of each cue
     unread: list[int] = []  # lines of text outside of cues
     body: list[str] | None = None  # lines of the cue that is open
     block: list[int] = []  # lines since the last empty one, outside of a cue
@@ -170,15 +179,15 @@ def _vtt_cues(text: str, path: str | Path) -> list[_Cue]:
         cue = _cue_of(line, number, path, is_comment)
         if cue is not None:
             if body and body[-1].strip().isdecimal() and not "".join(body[-2:-1]).strip():
-                cues[-1] = cues[-1]._replace(text="\n".join(body[:-1]))  # the number of a cue behind a line of spaces
+                body.pop()  # the number of a cue behind a line of spaces
             body, unread, block = [], unread + block[:-1], []
             cues.append(cue)
+            bodies.append(body)
         elif not line:
             unread += block
             body, block, is_comment = None, [], False
         elif body is not None:
             body.append(line)
-            cues[-1] = cues[-1]._replace(text="\n".join(body))
         elif not is_comment and not block and _BLOCKS.match(line):
             is_comment = True
         elif not is_comment and line.strip() and "-->" not in line:
@@ -187,6 +196,7 @@ def _vtt_cues(text: str, path: str | Path) -> list[_Cue]:
         warn_input(
             f"{path}: line {unread[0]}: text behind the empty line that ends a cue was left out, {len(unread)} lines"
         )
+    cues = [cue._replace(text="\n".join(body)) for cue, body in zip(cues, bodies, strict=True)]
     return [cue for cue in cues if not math.isnan(cue.start_s)]
 
 

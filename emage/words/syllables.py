@@ -39,12 +39,13 @@ def spread(words: Sequence[str], spans: Sequence[tuple[float, float]]) -> list[t
     """
     total_s = sum(end_s - start_s for start_s, end_s in spans)
     weights = [syllable_count(word) for word in words]
-    if not spans or not sum(weights):
+    num_syllables = sum(weights)
+    if not spans or not num_syllables:
         at = spans[0][0] if spans else 0.0
         return [(at, at)] * len(words)
     bounds = [0.0]
     for weight in weights:
-        bounds.append(bounds[-1] + weight * total_s / sum(weights))
+        bounds.append(bounds[-1] + weight * total_s / num_syllables)
     return [_place(low, high, spans) for low, high in zip(bounds, bounds[1:], strict=False)]
 
 

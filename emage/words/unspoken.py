@@ -67,6 +67,7 @@ _STARS = re.compile(r"(?<![\w*])(\*{1,2})(?!\s)([^*\n]{1,80}?)(?<!\s)\1(?![\w*])
 _MUSIC = re.compile(r"[♩-♬¶\U0001f3b5\U0001f3b6\U0001f3bc]|(?<!\S)#(?!\S)")
 _CHEVRONS = re.compile(r"(?<!\S)>{1,3}(?=[\s\w]|$)", re.MULTILINE)
 _DASH = re.compile(r"[-–—•]+(?:\s+|$|(?=[^\W\d]|[\"'“‘¿¡]))")
+_SPACES = re.compile(r"\s*")
 _LATER_DASH = re.compile(r"(?<=[.!?…])\s+[-–—](?=\s)")  # `- Hello. - Hi.`
 _NAME = r"[^\W\d_][\w.'’&#-]{0,30}(?:[ \t]+[\w.'’&#-]{1,30}){0,3}"
 _LABEL = re.compile(rf"({_NAME})[ \t]*(?:\([^()\n]{{1,40}}\)[ \t]*)?[:：](?=\s|$)")
@@ -76,6 +77,7 @@ _NAME_AND_STAMP_LINE = re.compile(rf"^[ \t]*({_NAME}?)[ \t]+[(\[]?{CLOCK}[)\]]?:
 _SENTENCE_END = tuple(".!?…:;\"”'’。！？")
 _MIN_STAMPED_SHARE = 0.2  # of the lines
 _MIN_DIALOGUE_SHARE = 0.5  # of the lines begin with a label, one of them twice: then all of these labels count
+_MOST_AROUND = 1000  # characters on each side of a match that are looked at
 _SHOUTING_SHARE, _FEW_LETTERS = 0.7, 20
 
 
@@ -144,7 +146,9 @@ def _around(match: re.Match[str]) -> tuple[str, str, str]:
     first = text.rfind("\n", 0, match.start()) + 1
     stop = text.find("\n", match.end())
     above = text[text.rfind("\n", 0, max(0, first - 1)) + 1 : max(0, first - 1)]
-    return above.strip(), text[first : match.start()].strip(" \t-–—>♪"), text[match.end() : None if stop < 0 else stop]
+    first = max(first, match.start() - _MOST_AROUND)
+    stop = min(len(text) if stop < 0 else stop, match.end() + _MOST_AROUND)
+    return above[-_MOST_AROUND:].strip(), text[first : match.start()].strip(" \t-–—>♪"), text[match.end() : stop]
 
 
 def _is_sound_in_brackets(match: re.Match[str]) -> bool:
@@ -260,7 +264,7 @@ def _skip_signs(line: str, place: int) -> tuple[int, bool]:
     found = False
     while True:
         start = place
-        place += len(line) - place - len(line[place:].lstrip())
+        place = _SPACES.match(line, place).end()
         chevrons = _CHEVRONS.match(line, place)
         if chevrons:
             place, found = chevrons.end(), True

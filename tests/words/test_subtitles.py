@@ -76,8 +76,10 @@ def test_rolling_captions_of_youtube_give_each_word_once_at_its_mark(read):
     ids=["two lines", "with flashes", "one line", "growing"],
 )
 def test_rolling_captions_without_marks_give_each_word_once(read, cues):
-    words, _ = read(srt(*cues))
+    words, messages = read(srt(*cues))
     assert texts(words) == "we want to talk about the house".split()
+    num_repeated = sum(len(text.split()) for *_, text in cues) - len(words)
+    assert f"rolling captions: {num_repeated} words that a cue repeats from the one before were left out" in messages[0]
     assert [word.start_s for word in words if word.word in ("we", "talk", "the")] == [0.0, 2.0, 4.0]
 
 
@@ -85,6 +87,20 @@ def test_what_is_said_twice_stays_twice(read):
     words, _ = read(srt((0, 1, "No."), (1, 2, "No."), (2, 3, "I said no."), (3, 4, "Okay.")))
     assert texts(words) == "No. No. I said no. Okay.".split()
     assert texts(read(srt((0, 1, "Yes."), (1, 3, "Yes. I do.")))[0]) == ["Yes.", "Yes.", "I", "do."]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["I have a dream", "a dream that one day", "one day this nation", "this nation will rise"],
+        ["we shall fight", "we shall fight on the beaches", "and in the fields", "and in the hills"],
+        ["I came to say", "to say that you\nare the one", "the one who knows", "who knows"],
+        ["yes we can", "yes we can", "yes we can", "and we will"],
+    ],
+)
+def test_a_repetition_of_a_speaker_is_no_rolling_caption(read, lines):
+    words, messages = read(srt(*((2 * place, 2 * place + 2, line) for place, line in enumerate(lines))))
+    assert (texts(words), messages) == (" ".join(lines).split(), [])
 
 
 def test_only_an_empty_line_ends_a_vtt_cue(read):
@@ -137,6 +153,15 @@ def test_empty_lines_inside_a_srt_cue_stay_in_it(read):
 )
 def test_times_in_every_spelling(read, line, start_s, end_s):
     assert read(f"1\n{line}\nHi\n")[0] == [TimedWord("Hi", start_s, end_s, 0.5)]
+
+
+@pytest.mark.parametrize("ending, head", [(".srt", "1\n"), (".vtt", "WEBVTT\n\n")])
+@pytest.mark.parametrize("text", ["word " * 100_000, "word\n" * 100_000, "- " * 100_000 + "word"])
+def test_a_cue_of_any_length_is_read(read, ending, head, text):
+    """Its words took a time that grew with the square of their number: a minute and more."""
+    words, _ = read(f"{head}00:00:00.000 --> 00:00:09.000\n{text}\n", ending)
+    assert len(words) == text.count("word")
+    assert (words[0].start_s, words[-1].end_s) == (0.0, pytest.approx(9.0))
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
