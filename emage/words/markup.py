@@ -1,7 +1,7 @@
 """Markup of subtitles and transcripts: tags, entities and the time marks inside a line.
 
 Sources: WebVTT (W3C), 4.2 "cue text"; SubRip's html-like tags; the override blocks of SubStation Alpha (`{\\an8}`) that
-converters leave in SubRip files.
+converters leave in SubRip files; the special tokens of Whisper (`<|en|>`, `<|0.00|>`).
 """
 
 import html
@@ -15,7 +15,7 @@ CLOCK = r"(?:(\d+):)?(\d{1,2}):(\d{1,2})(?:(?:[.,]|:(?=\d{3}))(\d{1,9})\d*)?"  #
 _PIECE = re.compile(
     rf"(?P<mark><{CLOCK}>)"
     r"|(?P<line><br ?/?>|\\N)"
-    r"|(?P<space>\\h)"
+    r"|(?P<space>\\h|<\|[^<>|]{1,40}\|>)"
     r"|(?P<tag></?[A-Za-z][^<>]*>|<>|\{\\[^{}]*\}|\{[A-Za-z]:[^{}]*\})"
     r"|(?P<entity>&(?:#\d+|#x[0-9A-Fa-f]+|[A-Za-z][A-Za-z0-9]*);)"
     r"|(?P<unseen>[\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff])",

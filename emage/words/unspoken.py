@@ -2,18 +2,22 @@
 
 Not spoken, and removed:
 
-- Square brackets with their text: `[music]`, `[00:01.5]`, `[JOHN]`.
+- Square and curly brackets with their text: `[music]`, `[00:01.5]`, `[JOHN]`, `{laughs}`. The colon behind a bracket goes
+  with it: `[SPEAKER_00]: Hello`.
 - Round brackets that begin a line (`(in French) Bonjour`), that name a sound (`(laughs)`) or that are two or more words
   in capitals. Other round brackets are an aside of the speaker and stay: `my brother (the tall one) came`.
 - `*sighs*`: between asterisks what names a sound or fills the line. Of other words only the asterisks go.
-- Music signs (`♪`), `>>`, and a dash at the beginning of a line. The words of a song stay: they are heard.
+- Music signs (`♪`), `>>`, emoji, and dashes and colons between spaces or at the beginning of a line. The words of a song stay: they
+  are heard. So do `&`, `%` and other signs that have a name.
 - Speaker labels. A label stands at the beginning of a line and ends in a colon and a space. It is in capitals (`JOHN:`),
   or a role (`Speaker 1:`), or follows `>>`, or begins two or more lines of the text, or is a name in title case before
   a word in upper case (`Anna: Hello`) at the beginning of a paragraph or where every second line has a label. Words that
-  open a sentence (`Note:`, `Question:`, `He said:`) are never a label, and stay.
-- Time stamps at the beginning of a line, if they have hours, decimals or zero minutes (`00:12 hello`), or if three or
-  more lines begin with one and their times do not fall (two, if the first is below a minute). A lone
-  `3:45 in the morning` is spoken, and stays.
+  open a sentence (`Note:`, `Question:`, `He said:`) are never a label, and stay. A name and its colon in Markdown's
+  emphasis at the beginning of a line (`**Mary:** hi`, `_Mary_: hi`) are a label whatever follows.
+- Time stamps at the beginning of a line, if three or more lines begin with one and their times do not fall (two, if the
+  first is below a minute). A lone time is a stamp only in the form of a clock: with hours, decimals, an end
+  (`00:01 - 00:05`) or the minutes `00`, and only if no word behind it makes it part of a sentence. `00:12 hello` is a
+  stamp; `3:45 in the morning`, `0:30 left on the clock` and `1:59:40 is the record` are spoken, and stay.
 
 Sources: the DCMP Captioning Key and Netflix's Timed Text Style Guide (sound effects in brackets, speaker names in
 capitals with a colon, music notes, dialogue dashes), and the exports of Otter, Rev, Zoom and YouTube.
@@ -61,18 +65,31 @@ _ROLES = re.compile(
 _TITLES = frozenset("dr mr mrs ms prof st sr jr rev sgt lt col gen capt hon sen gov pres".split())
 _PARTICLES = frozenset("de la le van von der den di da del al bin ibn of the and".split())
 
-_SQUARE = re.compile(r"\[[^\[\]]{0,200}\]|【[^【】]{0,200}】|［[^［］]{0,200}］|〔[^〔〕]{0,200}〕")
+_SQUARE = re.compile(r"\{[^{}\n]{0,120}\}|\[[^\[\]]{0,200}\]|【[^【】]{0,200}】|［[^［］]{0,200}］|〔[^〔〕]{0,200}〕")
 _ROUND = re.compile(r"\([^()]{1,120}\)|（[^（）]{1,120}）")
 _STARS = re.compile(r"(?<![\w*])(\*{1,2})(?!\s)([^*\n]{1,80}?)(?<!\s)\1(?![\w*])")
 _MUSIC = re.compile(r"[♩-♬¶\U0001f3b5\U0001f3b6\U0001f3bc]|(?<!\S)#(?!\S)")
 _CHEVRONS = re.compile(r"(?<!\S)>{1,3}(?=[\s\w]|$)", re.MULTILINE)
 _DASH = re.compile(r"[-–—•]+(?:\s+|$|(?=[^\W\d]|[\"'“‘¿¡]))")
 _SPACES = re.compile(r"\s*")
-_LATER_DASH = re.compile(r"(?<=[.!?…])\s+[-–—](?=\s)")  # `- Hello. - Hi.`
+_SILENT_SIGNS = re.compile(r"(?<!\S)[-‐-―−•…:：]+(?!\S)")  # `well -- this`, `- Hello. - Hi.`, the colon of `[JOHN]: hi`
+_EMOJI = re.compile(
+    "[\U0001f000-\U0001faff\u2600-\u266c\u2670-\u27bf\u2b00-\u2bff\ufe0f\u20e3\U000e0020-\U000e007f]"
+    "(?:\u200d(?=[\U0001f000-\U0001faff\u2600-\u27bf]))?"
+)
 _NAME = r"[^\W\d_][\w.'’&#-]{0,30}(?:[ \t]+[\w.'’&#-]{1,30}){0,3}"
 _LABEL = re.compile(rf"({_NAME})[ \t]*(?:\([^()\n]{{1,40}}\)[ \t]*)?[:：](?=\s|$)")
+_EMPHASISED_LABEL = re.compile(
+    rf"^[ \t]*(?:[-*+•][ \t]+)?(\*{{1,3}}|_{{1,3}})({_NAME}?)[ \t]*(?:[:：][ \t]*\1|\1[ \t]*[:：])(?=\s|$)",
+    re.MULTILINE,
+)
 _LATER_LABEL = re.compile(r"(?<=[.!?…\"”])\s+([A-Z][A-Z0-9.'’&#-]{1,30}(?: [A-Z0-9.'’&#-]{1,30}){0,2}):(?=\s)")
 _STAMP = re.compile(rf"{CLOCK}(?:\s*(?:-+>|[-–—])\s*{CLOCK})?(?=\s|$)[ \t]*(?:[-–—:][ \t]+)?")
+_AFTER_SPOKEN_TIME = re.compile(  # what follows a time that is part of a sentence
+    r"(?:left|remaining|to go|in|is|was|on|at|of|and|or|to|until|till|by|for|from|later|ago|before|after|seconds?|minutes?|"
+    r"hours?|o'clock|a\.?m|p\.?m)\b",
+    re.IGNORECASE,
+)
 _NAME_AND_STAMP_LINE = re.compile(rf"^[ \t]*({_NAME}?)[ \t]+[(\[]?{CLOCK}[)\]]?:?[ \t]*$", re.MULTILINE)  # Otter, Zoom
 _SENTENCE_END = tuple(".!?…:;\"”'’。！？")
 _MIN_STAMPED_SHARE = 0.2  # of the lines
@@ -89,22 +106,23 @@ def blank_unspoken(blocks: Sequence[str]) -> tuple[list[str], list[str]]:
             judged together: a label or a time stamp is told by its recurrence.
 
     Returns:
-        The blocks, each of its old length, and what was removed, without time stamps, dashes and music signs.
+        The blocks, each of its old length, and what was removed, without dashes, music signs and emoji.
     """
     removed: list[str] = []
     text = "\n\n".join(blocks)
     text = _blank(text, _NAME_AND_STAMP_LINE, removed, _head_of_turn(text))
     text = _blank(text, _SQUARE, removed, lambda match: "\n\n" not in match.group())
     text = _blank(text, _ROUND, removed, _is_sound_in_brackets)
+    text = _blank(text, _EMPHASISED_LABEL, removed, _is_emphasised_label)
     text = _blank(text, _STARS, removed, _is_sound_in_stars)
     text = _STARS.sub(lambda match: match.group().replace("*", " "), text)
-    text = _MUSIC.sub(" ", text)
+    text = _EMOJI.sub(_spaces, _MUSIC.sub(" ", text))
     lines = text.split("\n")
     beginnings = _Beginnings(lines)
     text = "\n".join(beginnings.blank(number, line, removed) for number, line in enumerate(lines))
     if not beginnings.shouting:
         text = _blank(text, _LATER_LABEL, removed, lambda match: not _opens_sentence(match[1]))
-    text = _LATER_DASH.sub(_spaces, _CHEVRONS.sub(_spaces, text))
+    text = _SILENT_SIGNS.sub(_spaces, _CHEVRONS.sub(_spaces, text))
     parts, place = [], 0
     for block in blocks:
         parts.append(text[place : place + len(block)])
@@ -173,6 +191,10 @@ def _is_sound_in_stars(match: re.Match[str]) -> bool:
     return len(match[1]) == 1 and not before and not behind.strip()
 
 
+def _is_emphasised_label(match: re.Match[str]) -> bool:
+    return not _opens_sentence(match[2])
+
+
 def _head_of_turn(text: str) -> Callable[[re.Match[str]], bool]:
     """Whether a line of a name and a time (`Anna Smith  0:12`) is the head of a turn: it is not alone, or a role."""
     heads = [match for match in _NAME_AND_STAMP_LINE.finditer(text) if _is_title(match[1])]
@@ -232,6 +254,7 @@ class _Beginnings:
             is_marked |= found
             stamp, label = _STAMP.match(line, place), _LABEL.match(line, place)
             if stamp and self._is_stamp(stamp):
+                removed.append(stamp.group().rstrip(" \t-–—:"))
                 place = stamp.end()
             elif label and not has_label and self._is_label(number, label, is_marked):
                 removed.append(line[place : label.end()])
@@ -241,7 +264,10 @@ class _Beginnings:
 
     def _is_stamp(self, stamp: re.Match[str]) -> bool:
         hours, minutes, _, decimals, *_, end_seconds, _ = stamp.groups()
-        return self.stamped or bool(hours or decimals or end_seconds) or int(minutes) == 0
+        if self.stamped or decimals or end_seconds:
+            return True
+        is_clock = bool(hours) or minutes == "00"
+        return is_clock and not _AFTER_SPOKEN_TIME.match(stamp.string, stamp.end())
 
     def _is_label(self, number: int, label: re.Match[str], is_marked: bool) -> bool:
         name = label[1]

@@ -16,6 +16,24 @@ def spoken(text: str) -> str:
     "text, expected",
     [
         ("[music] hello", "hello"),
+        ("[SPEAKER_00]: Hello there.", "Hello there."),
+        ("(JOHN): Hello", "Hello"),
+        ("(00:12): Hello", "Hello"),
+        ("[00:01]: Hello", "Hello"),
+        ("[A]: well", "well"),
+        ("[A] : well", "well"),
+        ("- [SPEAKER_00]: Hello. [SPEAKER_01]: Hi.", "Hello. Hi."),
+        ("[00:01] [SPEAKER_00]: Hello", "Hello"),
+        ("JOHN [angrily]: come", "come"),
+        ("{laughs} hello {B}: hi", "hello hi"),
+        ("**Mary:** hi there", "hi there"),
+        ("**Mary**: hi\n- __Dr. Smith:__ well", "hi well"),
+        ("one\n*mary lou:*\ntwo", "one two"),
+        ("well -- this — is\n– it -", "well this is it"),
+        ("fine 👍🏽 ❤️ hello😀 👩\u200d👧", "fine hello"),
+        ("salt & pepper, 5 % of F♯ + 2", "salt & pepper, 5 % of F♯ + 2"),
+        ("0:30 hello\n0:35 you", "hello you"),
+        ("0:10 left\n0:20 right\n0:30 left", "left right left"),
         ("one [door\nslams] two", "one two"),
         ("(laughs) hello", "hello"),
         ("That's (laughs) funny", "That's funny"),
@@ -61,6 +79,11 @@ def test_what_nobody_says_goes(text, expected):
     "text",
     [
         "Note: this is it",
+        "0:30 left on the clock",
+        "0:30 hello",
+        "00:30 left on the clock",
+        "1:59:40 is the record",
+        "we had\n0:30 left on the clock\nand won",
         "Note: This is it",
         "WARNING: this is hot",
         "He said: yes",
@@ -85,15 +108,20 @@ def test_what_nobody_says_goes(text, expected):
         "a: b is http://x.y",
         "Paris: the city of light",
         "AND HE SAID: YES I AM HERE TODAY",
-        "well -- this is\n nobody's   speech, 42 times.",
+        "well this is\n nobody's   speech, 42 times.",
     ],
 )
 def test_what_may_be_said_stays(text):
     assert spoken(text) == " ".join(text.split())
 
 
+def test_time_stamps_are_named_among_what_was_removed():
+    assert blank_unspoken(["0:00 one\n0:05 - two\n00:07 - 00:09 three"])[1] == ["0:00", "0:05", "00:07 - 00:09"]
+
+
 def test_emphasis_loses_its_asterisks_only():
     assert spoken("I *really* like **it**") == "I really like it"
+    assert spoken("**Note:** this") == "Note: this"
 
 
 def test_blocks_keep_their_length_and_labels_are_told_by_their_recurrence():
@@ -118,4 +146,5 @@ def test_markup_goes_and_marks_know_their_place():
     text, marks = plain_text("{\\an8}<i>one</i><00:01.500> t&amp;o<br/>three\\Nfour<1:00:00.000>")
     assert text == "one t&o\nthree\nfour"
     assert marks == [(3, 1.5), (len(text), 3600.0)]
+    assert plain_text("<|en|><|0.00|> Hello<|2.00|>there").text.split() == ["Hello", "there"]
     assert plain_text("a < b and AT&T; I <3 you").text == "a < b and AT&T; I <3 you"
