@@ -8,6 +8,7 @@
 | faster-whisper | a list of segments with `words` |
 | whisper.cpp (`-oj`, `-ojf`, `-ml 1`) | `transcription` of {text, offsets: {from, to} in ms}, with `tokens` or not |
 | transformers | `chunks` of {text, timestamp: [start, end]}, the last end may be null |
+| Vosk | `result` of {word, start, end, conf}, or a list of these, one for each utterance; or the same in `alternatives` |
 | emage | a list of {word, start_s, end_s, confidence} |
 
 Times of words are taken before those of segments.
@@ -29,7 +30,7 @@ from emage.words.timed import TimedWord
 _EXPECTED = (
     'expected Whisper\'s {"segments": [{"words": [{"word", "start", "end"}]}]} or [{"word", "start_s", "end_s"}]'
 )
-_TEXT_KEYS, _CONFIDENCE_KEYS = ("word", "text"), ("confidence", "probability", "score", "p")
+_TEXT_KEYS, _CONFIDENCE_KEYS = ("word", "text"), ("confidence", "probability", "score", "p", "conf")
 _SPECIAL = re.compile(r"<\|[^|<>]*\|>|\[_[A-Z_0-9]+_?\]")  # <|0.00|> of Whisper, [_BEG_] and [_TT_50] of whisper.cpp
 _LIST_KEYS = ("segments", "words", "word_segments", "transcription", "chunks")
 _HUGE = 1e6
@@ -104,6 +105,7 @@ class _Reader:
         return kind
 
     def _read(self, node: Any) -> Kind:
+        node = [_with_words(row) for row in node] if isinstance(node, list) else _with_words(node)
         if isinstance(node, list):
             if any(isinstance(row, dict) and isinstance(row.get("words"), list) for row in node):
                 return self._read_segments(node)
@@ -125,7 +127,8 @@ class _Reader:
         if segments:
             return self._read_segments(segments)
         if all(rows is None for rows in lists.values()):
-            if str(node.get("text") or "").strip():
+            has_rows = any(isinstance(value, list | dict) and value for value in node.values())
+            if str(node.get("text") or "").strip() and not has_rows:
                 raise InputError(f"{self.path}: it has a text but no times; give the text with --text")
             keys = ", ".join(repr(key[:40]) for key in list(node)[:6])
             raise InputError(f"{self.path}: no list of words in it, its keys are {keys or 'none'}; {_EXPECTED}")
@@ -201,6 +204,16 @@ class _Reader:
         if not abs(taken - value) < 1e-3:
             self._doubtful.append((text, float(value), taken))
         return taken
+
+
+def _with_words(node: Any) -> Any:
+    """An utterance of Vosk with its list `result`, or that of its first alternative, as `words`; else the node itself."""
+    if not isinstance(node, dict) or any(node.get(key) is not None for key in _LIST_KEYS):
+        return node
+    alternatives = node.get("alternatives")
+    if isinstance(alternatives, list) and alternatives and isinstance(alternatives[0], dict):
+        node = {"result": None, **alternatives[0]}
+    return {**node, "words": node["result"]} if isinstance(node.get("result"), list) else node
 
 
 def _are_timed(rows: Any) -> bool:

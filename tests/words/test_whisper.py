@@ -246,3 +246,26 @@ def test_what_cannot_be_read_is_one_short_line(read, node, message):
         read(node)
     assert len(str(error.value)) < 500
     assert "\n" not in str(error.value)
+
+
+VOSK = {"result": [{"conf": 0.9, "start": 0.1, "end": 0.4, "word": "hello"}], "text": "hello"}
+
+
+@pytest.mark.parametrize(
+    "node",
+    [
+        VOSK,
+        [VOSK, {"text": ""}],
+        {"alternatives": [{"confidence": 231.5, **VOSK}, {"confidence": 200.0, "text": "hallo"}]},
+    ],
+    ids=["one utterance", "utterances", "alternatives"],
+)
+def test_the_words_of_vosk(read, node):
+    assert read(node) == ([TimedWord("hello", 0.1, 0.4, 0.9)], [])
+
+
+def test_a_text_beside_an_unknown_list_is_an_unknown_layout(read):
+    with pytest.raises(InputError, match="no list of words in it, its keys are 'monologues', 'text'"):
+        read({"monologues": [{"elements": []}], "text": "hello"})
+    with pytest.raises(InputError, match="a text but no times"):
+        read({"text": "hello"})
