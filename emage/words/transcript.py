@@ -2,6 +2,7 @@
 
 import json
 import re
+from difflib import get_close_matches
 from pathlib import Path
 
 from emage.errors import InputError
@@ -17,16 +18,35 @@ _TEXT_ENDINGS = (
     ),
     *(".htm .yaml .yml .log .wav .mp3 .m4a .flac .ogg .opus .mp4".split()),
 )
-_MOST_PATH_WORDS = 4  # a path of more words is taken for a sentence that names a file
-_ROOTED = re.compile(r"(?:~|\.{1,2})?[/\\]|[A-Za-z]:[/\\]")
+_COMMON_ENDINGS = ("txt", "text", "srt", "vtt", "json", "textgrid", "rtf", "docx")
+_FEW_WORDS = 4  # an ending makes a path of so few words, whatever they are
+_WORDS_ABOUT_FILES = frozenset(
+    "open read see save load find file files named called delete rename please is are was".split()
+)
+_SHORT_WORD = 4  # letters
+_ROOTED = re.compile(r"(?:~|\.{1,2})?[/\\]\S|\.{1,2}[/\\]|[A-Za-z]:[/\\]")
+_SENTENCE_END = (".", "!", "?", "…")
+_INNER_SENTENCE_END = re.compile(r"[.!?…;:,][\"'”’)]*\s")
+_QUOTES = ('""', "''", "“”", "‘’", "``", "„“", "«»", "<>")
+_PUNCTUATION = ".,;:!?\"'()"
 _CUE_TIME = re.compile(r"^\s*\d+:\d{2}(?::\d{2})?[.,]\d+\s*-->", re.MULTILINE)
 
 
 def text_or_file(text: str) -> str:
     """The text itself, or what the file of that path holds, without markup and what is not spoken.
 
-    A text is taken for a path if there is such a file, or if it looks like one: a single word with a slash or the ending
-    of a text file, or a few words on one line with such an ending or a path's beginning (`./`, `/`, `C:\\`).
+    A text is taken for a path if there is such a file, or if it is one line that looks like one, in quotes or not:
+
+    - it begins as a path does (`./`, `../`, `~/`, `/`, `C:\\`) and does not end as a sentence does;
+    - it ends in the ending of a text, sound or document (`.txt`, `.srt`, `.wav`) and no sentence ends before that. A
+      text of more than four words without a slash in it that speaks of files (`please open the file named readme.txt`)
+      is none;
+    - it is a single word with an ending that is a misspelt `.txt`, `.srt` and so on (`speech.tx`);
+    - it is a single word with a backslash, or with a slash and no speech. It is speech if it ends in a full stop, or its
+      folder does not exist and one of its parts is `or`, or each is a number or has at most four letters
+      (`and/or`, `24/7`, `he/she`). So `transcripts/take1` is a path.
+
+    Other words with a dot (`example.com`, `Node.js`) are speech.
 
     Raises:
         InputError: a path without a file; an empty file, a file that is no text, or one that holds the times of words
@@ -63,16 +83,49 @@ def _path_of(text: str) -> Path | None:
         return None
     if is_folder:
         raise InputError(f"--text: {text} is a folder; give a text file or the text itself")
-    raise InputError(f"--text: {text}: no such file; correct the path, or give the text itself")
+    raise InputError(f"--text: {text}: no such file; correct the path, or give the text itself, ending in a full stop")
 
 
 def _looks_like_path(text: str) -> bool:
+    """The rule of `text_or_file` for a text that is no file."""
+    text = _without_quotes(text.strip())
     words = text.split()
-    if not words or len(text.strip().splitlines()) > 1 or len(words) > _MOST_PATH_WORDS or "\0" in text:
+    if not words or len(text.splitlines()) > 1 or "\0" in text:
         return False
-    if words[-1].lower().endswith(_TEXT_ENDINGS) or _ROOTED.match(words[0]):
+    has_slash = "/" in text or "\\" in text
+    if _ROOTED.match(text) and (len(words) == 1 or not text.endswith(_SENTENCE_END)):
         return True
-    return len(words) == 1 and text.isascii() and ("/" in text or "\\" in text)
+    if text.lower().endswith(_TEXT_ENDINGS) and not _INNER_SENTENCE_END.search(text):
+        return len(words) <= _FEW_WORDS or has_slash or _WORDS_ABOUT_FILES.isdisjoint(text.lower().split())
+    if len(words) > 1 or not text.isascii() or text.endswith(_SENTENCE_END):
+        return False
+    return _is_path_word(text) if has_slash else _has_misspelt_ending(text)
+
+
+def _without_quotes(text: str) -> str:
+    """The text without the quotation marks around it, if they are a pair."""
+    is_quoted = len(text) > 2 and text[0] + text[-1] in _QUOTES and text.count(text[0]) <= 2
+    return text[1:-1].strip() if is_quoted else text
+
+
+def _is_path_word(word: str) -> bool:
+    """Whether a word with a slash is a path, and not several words of speech (`and/or`)."""
+    parts = [part.strip(_PUNCTUATION).lower() for part in word.split("/")]
+    if "\\" in word or not all(parts):
+        return True
+    try:
+        if Path(word).parent.is_dir():
+            return True
+    except (OSError, ValueError):  # too long for a path
+        pass
+    if "or" in parts:
+        return False
+    return not all(part.isdecimal() or (part.isalpha() and len(part) <= _SHORT_WORD) for part in parts)
+
+
+def _has_misspelt_ending(word: str) -> bool:
+    stem, _, ending = word.lower().rpartition(".")
+    return bool(re.fullmatch(r"[\w-]+", stem)) and bool(get_close_matches(ending, _COMMON_ENDINGS, 1, 0.75))
 
 
 def _option_of(path: Path, content: str) -> str | None:

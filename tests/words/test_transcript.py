@@ -19,6 +19,18 @@ from emage.words import text_or_file
         "folder\\notes",
         "C:\\Users\\me\\notes",
         "speech.wav",
+        "transcripts/take one final version two.txt",
+        "/home/me/my files/the long name of a file.txt",
+        "/home/me/my files/the long name of a file",
+        "the long name of a transcript of mine.txt",
+        "C:\\Users\\me\\my files and all the rest.srt",
+        '"talk.txt"',
+        "'my long talk about the weather today.txt'",
+        "speech.tx",
+        "speech.txtt",
+        "speech.jsn",
+        "transcripts/take1",
+        "talks/monday",
     ],
 )
 def test_a_path_without_a_file_is_an_error_and_not_the_transcript(tmp_path, monkeypatch, name):
@@ -37,6 +49,23 @@ def test_a_path_without_a_file_is_an_error_and_not_the_transcript(tmp_path, monk
         "he or she and/or they said so",
         "please open the file named readme.txt",
         "open readme.txt\nand read it",
+        "and/or",
+        "24/7",
+        "he/she",
+        "he/she said so",
+        "either/or",
+        "9/11.",
+        "input/output.",
+        "visit example.com",
+        "example.com",
+        "I use Node.js",
+        "Node.js",
+        "U.S.",
+        "e.g.",
+        "I wrote it down. Then I opened readme.txt",
+        "/r/funny is the page that I like most.",
+        '"hello"',
+        "and/" * 2000 + "or",
         "x" * 5000,
         "a\0b",
         "你好/再见",
@@ -47,6 +76,14 @@ def test_a_text_is_itself(text):
     with collected_warnings() as messages:
         assert text_or_file(text) == text
     assert messages == []
+
+
+def test_a_word_with_a_slash_is_a_path_where_its_folder_exists(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert text_or_file("and/or") == "and/or"
+    (tmp_path / "and").mkdir()
+    with pytest.raises(InputError, match="no such file"):
+        text_or_file("and/or")
 
 
 def test_a_folder_is_an_error_if_it_is_written_as_a_path(tmp_path, monkeypatch):
