@@ -26,7 +26,7 @@ _WORDS_ABOUT_FILES = frozenset(
 _SHORT_WORD = 4  # letters
 _ROOTED = re.compile(r"(?:~|\.{1,2})?[/\\]\S|\.{1,2}[/\\]|[A-Za-z]:[/\\]")
 _SENTENCE_END = (".", "!", "?", "…")
-_INNER_SENTENCE_END = re.compile(r"[.!?…;:,][\"'”’)]*\s")
+_PUNCTUATED = re.compile(r"[.!?…;:,][\"'”’)]*\s")
 _QUOTES = ('""', "''", "“”", "‘’", "``", "„“", "«»", "<>")
 _PUNCTUATION = ".,;:!?\"'()"
 _CUE_TIME = re.compile(r"^\s*\d+:\d{2}(?::\d{2})?[.,]\d+\s*-->", re.MULTILINE)
@@ -38,9 +38,9 @@ def text_or_file(text: str) -> str:
     A text is taken for a path if there is such a file, or if it is one line that looks like one, in quotes or not:
 
     - it begins as a path does (`./`, `../`, `~/`, `/`, `C:\\`) and does not end as a sentence does;
-    - it ends in the ending of a text, sound or document (`.txt`, `.srt`, `.wav`) and no sentence ends before that. A
-      text of more than four words without a slash in it that speaks of files (`please open the file named readme.txt`)
-      is none;
+    - it ends in the ending of a text, sound or document (`.txt`, `.srt`, `.wav`) and has a word with a slash that is no
+      speech, or no punctuation between its words. A text of more than four words without such a slash that speaks of
+      files (`please open the file named readme.txt`) is none;
     - it is a single word with an ending that is a misspelt `.txt`, `.srt` and so on (`speech.tx`);
     - it is a single word with a backslash, or with a slash and no speech. It is speech if it ends in a full stop, or its
       folder does not exist and one of its parts is `or`, or each is a number or has at most four letters
@@ -92,14 +92,17 @@ def _looks_like_path(text: str) -> bool:
     words = text.split()
     if not words or len(text.splitlines()) > 1 or "\0" in text:
         return False
-    has_slash = "/" in text or "\\" in text
     if _ROOTED.match(text) and (len(words) == 1 or not text.endswith(_SENTENCE_END)):
         return True
-    if text.lower().endswith(_TEXT_ENDINGS) and not _INNER_SENTENCE_END.search(text):
-        return len(words) <= _FEW_WORDS or has_slash or _WORDS_ABOUT_FILES.isdisjoint(text.lower().split())
+    with_slash = [word for word in words if "/" in word or "\\" in word]
+    if text.lower().endswith(_TEXT_ENDINGS):
+        if any(map(_is_path_word, with_slash)):
+            return True
+        names_file = len(words) <= _FEW_WORDS or _WORDS_ABOUT_FILES.isdisjoint(text.lower().split())
+        return names_file and not _PUNCTUATED.search(text)
     if len(words) > 1 or not text.isascii() or text.endswith(_SENTENCE_END):
         return False
-    return _is_path_word(text) if has_slash else _has_misspelt_ending(text)
+    return _is_path_word(text) if with_slash else _has_misspelt_ending(text)
 
 
 def _without_quotes(text: str) -> str:
@@ -111,6 +114,8 @@ def _without_quotes(text: str) -> str:
 def _is_path_word(word: str) -> bool:
     """Whether a word with a slash is a path, and not several words of speech (`and/or`)."""
     parts = [part.strip(_PUNCTUATION).lower() for part in word.split("/")]
+    if "<" in word or "{" in word:
+        return False  # markup, `</i>`
     if "\\" in word or not all(parts):
         return True
     try:

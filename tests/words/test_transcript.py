@@ -26,6 +26,7 @@ from emage.words import text_or_file
         "C:\\Users\\me\\my files and all the rest.srt",
         '"talk.txt"',
         "'my long talk about the weather today.txt'",
+        "my talks/Dr. Smith, the first take of two.txt",
         "speech.tx",
         "speech.txtt",
         "speech.jsn",
@@ -55,6 +56,7 @@ def test_a_path_without_a_file_is_an_error_and_not_the_transcript(tmp_path, monk
         "he/she said so",
         "either/or",
         "9/11.",
+        "I use and/or in a file like readme.txt",
         "input/output.",
         "visit example.com",
         "example.com",
@@ -84,6 +86,10 @@ def test_a_word_with_a_slash_is_a_path_where_its_folder_exists(tmp_path, monkeyp
     (tmp_path / "and").mkdir()
     with pytest.raises(InputError, match="no such file"):
         text_or_file("and/or")
+
+
+def test_a_word_in_tags_is_no_path():
+    assert text_or_file("<i>hello</i>") == "hello"
 
 
 def test_a_folder_is_an_error_if_it_is_written_as_a_path(tmp_path, monkeypatch):
