@@ -7,7 +7,7 @@ Not spoken, and removed:
 - Round brackets that begin a line (`(in French) Bonjour`), that name a sound (`(laughs)`) or that are two or more words
   in capitals. Other round brackets are an aside of the speaker and stay: `my brother (the tall one) came`.
 - `*sighs*`: between asterisks what names a sound or fills the line. Of other words only the asterisks go.
-- Music signs (`♪`), `>>`, emoji, and dashes and colons between spaces or at the beginning of a line. The words of a song stay: they
+- Music signs (`♪`), `>>`, emoji, and dashes, dots and colons between spaces or at the beginning of a line. The words of a song stay: they
   are heard. So do `&`, `%` and other signs that have a name.
 - Speaker labels. A label stands at the beginning of a line and ends in a colon and a space. It is in capitals (`JOHN:`),
   or a role (`Speaker 1:`), or follows `>>`, or begins two or more lines of the text, or is a name in title case before
@@ -72,7 +72,10 @@ _MUSIC = re.compile(r"[♩-♬¶\U0001f3b5\U0001f3b6\U0001f3bc]|(?<!\S)#(?!\S)")
 _CHEVRONS = re.compile(r"(?<!\S)>{1,3}(?=[\s\w]|$)", re.MULTILINE)
 _DASH = re.compile(r"[-–—•]+(?:\s+|$|(?=[^\W\d]|[\"'“‘¿¡]))")
 _SPACES = re.compile(r"\s*")
-_SILENT_SIGNS = re.compile(r"(?<!\S)[-‐-―−•…:：]+(?!\S)")  # `well -- this`, `- Hello. - Hi.`, the colon of `[JOHN]: hi`
+_SILENT_SIGNS = re.compile(
+    r"(?<!\S)[-‐-―•….:：]+(?!\S)"  # `well -- this`, `- Hello. - Hi.`, the colon of `[JOHN]: hi`
+    r"|(?<!\S)[:：](?=\w{2}|[^\W\x00-\x7f])"  # `[JOHN]:hi`; not `:D`
+)
 _EMOJI = re.compile(
     "[\U0001f000-\U0001faff\u2600-\u266c\u2670-\u27bf\u2b00-\u2bff\ufe0f\u20e3\U000e0020-\U000e007f]"
     "(?:\u200d(?=[\U0001f000-\U0001faff\u2600-\u27bf]))?"
