@@ -6,7 +6,7 @@ counts as scrolling only if:
 
 - at least half of its cues repeat the one before, two of them in a row;
 - at least half of these repeat whole lines (the last lines of the cue before are the first lines of the next) or grow
-  (the cue before begins the next).
+  (the cue before begins the next), and add to them or flash by.
 """
 
 from collections.abc import Sequence
@@ -37,17 +37,17 @@ def repeated_words(cues: Sequence[ShownCue]) -> list[int]:
     repeated = [count for count, _ in overlaps]
     pairs = sum(bool(cue.words) for cue in cues) - 1
     # A cue that repeats all of the one before may be a speaker who does; not so one that lasts 0.01 s, as YouTube's do.
-    evidence = sum(
+    evidence = [
         count
         for (count, is_whole), cue in zip(overlaps, cues, strict=True)
         if is_whole and (count < len(cue.words) or cue.end_s - cue.start_s < _FLASH_S)
-    )
-    num_repeating, num_whole = sum(map(bool, repeated)), sum(is_whole for _, is_whole in overlaps)
+    ]
+    num_repeating = sum(map(bool, repeated))
     scrolls = (
         num_repeating >= _MIN_SHARE * pairs
         and any(first and second for first, second in pairwise(repeated))
-        and num_whole >= _MIN_WHOLE_SHARE * num_repeating
-        and evidence >= _MIN_REPEATED_WORDS
+        and len(evidence) >= _MIN_WHOLE_SHARE * num_repeating
+        and sum(evidence) >= _MIN_REPEATED_WORDS
     )
     return repeated if scrolls else [0] * len(cues)
 
@@ -59,11 +59,26 @@ def _overlap(before: ShownCue, cue: ShownCue) -> tuple[int, bool]:
     """
     if cue.start_s > before.end_s + _MAX_GAP_S:
         return 0, False
-    for count in range(min(len(before.words), len(cue.words)), 0, -1):
-        first = len(before.words) - count
-        if before.words[first] != cue.words[0] or (count == 1 and first not in before.line_starts):
-            continue
-        if before.words[first:] == cue.words[:count]:
-            ends_line = count == len(cue.words) or count in cue.line_starts
-            return count, first == 0 or (first in before.line_starts and ends_line)
-    return 0, False
+    count = _longest_end(before.words, cue.words)
+    first = len(before.words) - count
+    if not count or (count == 1 and first not in before.line_starts):
+        return 0, False
+    ends_line = count == len(cue.words) or count in cue.line_starts
+    return count, first == 0 or (first in before.line_starts and ends_line)
+
+
+def _longest_end(before: list[str], words: list[str]) -> int:
+    """Length of the longest end of `before` that begins `words`, in linear time.
+
+    Source: the prefix function of Knuth, Morris, Pratt (1977), "Fast pattern matching in strings".
+    """
+    if not words or not before:
+        return 0
+    sequence = [*words, None, *before[-len(words) :]]
+    lengths = [0] * len(sequence)  # of the longest end of sequence[: place + 1] that begins the sequence
+    for place in range(1, len(sequence)):
+        length = lengths[place - 1]
+        while length and sequence[length] != sequence[place]:
+            length = lengths[length - 1]
+        lengths[place] = length + (sequence[length] == sequence[place])
+    return lengths[-1]

@@ -95,6 +95,7 @@ def test_what_is_said_twice_stays_twice(read):
         ["I have a dream", "a dream that one day", "one day this nation", "this nation will rise"],
         ["we shall fight", "we shall fight on the beaches", "and in the fields", "and in the hills"],
         ["I came to say", "to say that you\nare the one", "the one who knows", "who knows"],
+        ["No, no, no.", "No, no, no.", "No, no, no. I said", "I said no"],
         ["yes we can", "yes we can", "yes we can", "and we will"],
     ],
 )
@@ -162,6 +163,11 @@ def test_a_cue_of_any_length_is_read(read, ending, head, text):
     words, _ = read(f"{head}00:00:00.000 --> 00:00:09.000\n{text}\n", ending)
     assert len(words) == text.count("word")
     assert (words[0].start_s, words[-1].end_s) == (0.0, pytest.approx(9.0))
+
+
+def test_long_cues_of_one_word_are_compared(read):
+    words, _ = read(srt((0, 1, "no " * 100_000 + "yes"), (1, 2, "no " * 100_000 + "well")))
+    assert len(words) == 200_002
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
