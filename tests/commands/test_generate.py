@@ -198,7 +198,7 @@ def test_a_transcript_is_aligned_and_a_wrong_one_warned_of(tmp_path, run):
     code, _, err = run("a.wav", "--formats", "words", "--text", str(tmp_path / "t.txt"))
     assert code == 0
     words = json.loads((tmp_path / "out" / "a.words.json").read_text())
-    assert [word["word"] for word in words] == ["nobody", "says", "this,", "never", "--"]
+    assert [word["word"] for word in words] == ["nobody", "says", "this,", "never"]
     assert [line for line in err.splitlines() if line.startswith("warning: --text: ")]
 
 
