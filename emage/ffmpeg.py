@@ -16,6 +16,7 @@ from typing import BinaryIO
 import numpy as np
 
 from emage.errors import InputError
+from emage.time_stamps import Hole, find_holes, has_time_stamps
 
 # Containers of one file each. None of them names other files or addresses, as playlists (hls, dash), scripts (concat)
 # and session descriptions (sdp) do; ffmpeg recognizes those by their content, whatever the file is called.
@@ -27,11 +28,14 @@ _DURATION = re.compile(r"^\[info\]   Duration: (\d+):(\d\d):(\d\d\.\d+)", re.M)
 _DEMUXER = re.compile(r"^\[info\] Input #0, ([\w,]+), from ", re.M)
 _AUDIO = re.compile(r"^\[info\]   Stream #0:\d+.*: Audio: ", re.M)
 _VIDEO = re.compile(r"^\[info\]   Stream #0:\d+.*: Video: (?!.*\(attached pic\))", re.M)
+_START = re.compile(r"^\[info\]   Duration: [^,]+, start: (-?\d+\.\d+)", re.M)
 _ERROR = re.compile(r"^(?:\[[^\]]*\] )*\[(?:error|fatal|panic)\] (.+)$", re.M)
 _CUT_OFF = re.compile(r"partial file|File ended prematurely|corrupt input packet")
 _DAMAGED = re.compile(r"Error submitting packet to decoder|Decoding error")
+_BAD_PAGE = re.compile(r"CRC mismatch!")
 _USUAL_ERRORS = {"mp3": 3, "flac": 3}  # tags at the end of these, or between two that were joined, are no frames
 _AU_HEADER_BYTES = 24
+_MAX_HOLE_S = "1000000"
 _MAX_MESSAGE_BYTES = 2**20
 
 
@@ -90,6 +94,7 @@ class SoundTrack:
     _name: str
     _process: subprocess.Popen
     _messages: BinaryIO
+    _frames: Path
 
     def blocks(self, num_samples: int) -> Iterator[np.ndarray]:
         """The samples, (up to num_samples, C) float32 at a time.
@@ -127,6 +132,18 @@ class SoundTrack:
             return None
         return int(found[1]) * 3600 + int(found[2]) * 60 + float(found[3]), _VIDEO.search(messages) is not None
 
+    def start_s(self) -> float:
+        """The first time stamp of all tracks of the file; the decoded sound is placed relative to it."""
+        found = _START.search(self._input_messages())
+        return float(found[1]) if found else 0.0
+
+    def holes(self) -> list[Hole]:
+        """Where the time stamps have no sound, once all blocks are read; none in a container without time stamps."""
+        if not has_time_stamps(self.demuxer()):
+            return []
+        with self._frames.open(errors="replace") as lines:
+            return find_holes(lines, self.sample_rate, is_exact=self.demuxer() == "flac")
+
     def num_tracks(self) -> int:
         """Sound tracks in the file; the first is decoded."""
         return len(_AUDIO.findall(self._input_messages()))
@@ -139,6 +156,8 @@ class SoundTrack:
         num_errors = len(_DAMAGED.findall(messages))
         if num_errors > _USUAL_ERRORS.get(self.demuxer(), 0):
             return f"packets of it are damaged and left out ({last_error(messages)})"
+        if _BAD_PAGE.search(messages):
+            return "pages of it are damaged and left out (their checksums are wrong)"
         return None
 
 
@@ -156,11 +175,17 @@ def open_sound_track(path: str | Path, name: str | Path | None = None) -> Iterat
     """
     name = str(path if name is None else name)
     command = [ffmpeg_command(), "-nostdin", "-hide_banner", "-nostats", "-loglevel", "level+info"]
+    # By default a hole is closed up, of more than 10 s in some containers and of more than 30 h in the others.
+    command += ["-dts_delta_threshold", _MAX_HOLE_S, "-dts_error_threshold", _MAX_HOLE_S]
+    if _is_flac(path):  # else a damaged frame is decoded to noise; with these it is left out
+        command += ["-err_detect", "crccheck+explode"]
+    command += input_arguments(path)
     # AU is a header of fixed fields before the samples, so that rate and channels arrive in the same pipe.
-    command += [*input_arguments(path), "-map", "0:a:0", "-map_metadata", "-1", "-c:a", "pcm_f32be", "-f", "au", "-"]
-    with tempfile.TemporaryFile() as messages:
-        with _start(command, messages) as process:
-            track = SoundTrack(0, 0, name, process, messages)
+    output = ["-map", "0:a:0", "-map_metadata", "-1", "-c:a", "pcm_f32be", "-f"]
+    with tempfile.TemporaryFile() as messages, tempfile.TemporaryDirectory(prefix="emage_") as folder:
+        frames = Path(folder) / "frames"  # the times of the decoded frames
+        with _start([*command, *output, "au", "-", *output, "framecrc", f"file:{frames}"], messages) as process:
+            track = SoundTrack(0, 0, name, process, messages, frames)
             try:
                 header = process.stdout.read(_AU_HEADER_BYTES)
                 if len(header) < _AU_HEADER_BYTES:
@@ -172,6 +197,12 @@ def open_sound_track(path: str | Path, name: str | Path | None = None) -> Iterat
             finally:
                 process.kill()  # the caller may want no more of it
                 process.stdout.close()
+
+
+def _is_flac(path: Path) -> bool:
+    with contextlib.suppress(OSError), open(path, "rb") as file:
+        return file.read(4) == b"fLaC"
+    return False
 
 
 def _start(command: list[str], messages: BinaryIO) -> subprocess.Popen:

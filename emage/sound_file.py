@@ -1,7 +1,7 @@
 """Reads the sound of any file as one channel, and warns about what is wrong with it.
 
-wav and ogg are decoded by libsndfile, all else and what libsndfile cannot read by ffmpeg. The length is that of the
-samples that were decoded, never that of the header.
+wav is decoded by libsndfile, all else and what libsndfile cannot read by ffmpeg. The length is that of the samples that
+were decoded and of silence in the holes between them, never that of the header.
 
 Shapes: S samples, C channels.
 """
@@ -21,11 +21,13 @@ from emage.errors import InputError, warn_input
 from emage.ffmpeg import NoFfmpeg, SoundTrack, open_sound_track
 from emage.sound_headers import SoundHeader, mp3_announced_s, read_header, whole_file
 from emage.sound_mix import Mix
+from emage.time_stamps import Hole, can_be_filled, describe, with_silence
 
 SAMPLE_RATE = 16000
 MIN_SOURCE_RATE, MAX_SOURCE_RATE = 1000, 1_000_000  # Hz; outside of these the header is wrong
 MAX_DURATION_S = 8 * 3600  # 1.8 GB at 16 kHz
 _TOLERANCE_S, _VIDEO_TOLERANCE_S = 0.1, 1.0  # between header and content; between a video and its sound
+_ON_AIR = ("ogg", "mpegts", "mpeg")  # a part of a broadcast begins at any time
 _BLOCK_S, _BLOCK_VALUES = 20, 2**22  # decoded at once: at most so many seconds, and so many samples times channels
 
 
@@ -34,7 +36,8 @@ def read_audio(path: str | Path, sample_rate: int = SAMPLE_RATE) -> np.ndarray:
 
     Files are recognized by their content (wav, flac, ogg, mp3, m4a, aac, opus, webm, mp4, mov ...), not by their ending.
     Each of these is an `InputWarning`: a length in the header that differs from the content by more than 0.1 s, a header
-    without a length, damaged packets, channels that cancel each other, samples scaled as integers, clipping, silence.
+    without a length, damaged packets, holes in the time stamps (they are filled with silence), channels that cancel each
+    other, samples scaled as integers, clipping, silence.
 
     Args:
         path: the file; several channels are averaged.
@@ -148,8 +151,7 @@ def _decode(source: _Source, sample_rate: int, channel: int | None = None) -> tu
             with contextlib.suppress(soundfile.LibsndfileError, RuntimeError):
                 return _decode_with_libsndfile(header, start)
         try:
-            with source.on_disk() as path, open_sound_track(path, source.name) as track:
-                return _decode_with_ffmpeg(track, header, file, start)
+            return _decode_with_ffmpeg(source, header, file, start)
         except NoFfmpeg as error:
             header.sound, header.announced_s = whole_file(file), mp3_announced_s(file)
             header.problems.append(f"{error}; libsndfile reads it instead and may stop early")
@@ -172,27 +174,61 @@ def _decode_with_libsndfile(header: SoundHeader, start: Callable[[int, int], Mix
 
 
 def _decode_with_ffmpeg(
-    track: SoundTrack, header: SoundHeader, file: BinaryIO, start: Callable[[int, int], Mix]
+    source: _Source, header: SoundHeader, file: BinaryIO, start: Callable[[int, int], Mix]
 ) -> tuple[Mix, list[str]]:
+    with source.on_disk() as path, open_sound_track(path, source.name) as track:
+        mix = _mixed(track, start)
+        problems, holes, missing_s = [], track.holes(), 0.0
+        if holes:
+            told = f"its time stamps have holes without sound ({describe(holes, mix.source_rate)})"
+            if can_be_filled(holes, mix.num_read, mix.source_rate, MAX_DURATION_S):
+                problems.append(f"{told}; they are filled with silence")
+                with open_sound_track(path, source.name) as again:  # holes are rare and are known at the end only
+                    mix = _mixed(again, start, holes)
+            else:
+                problems.append(f"{told}, too long to be filled with silence; what follows them comes too early")
+                missing_s = sum(hole.num_samples for hole in holes) / mix.source_rate
+        start_s = track.start_s()
+        if start_s > _VIDEO_TOLERANCE_S and track.demuxer() not in _ON_AIR:
+            problems.append(f"its time stamps begin at {start_s:.2f} s; the time before that is left out")
+            missing_s += start_s
+        return mix, problems + _compare_track(track, header, file, mix, missing_s)
+
+
+def _mixed(track: SoundTrack, start: Callable[[int, int], Mix], holes: list[Hole] | None = None) -> Mix:
+    """All samples of a track, with silence in the holes."""
     mix = start(track.sample_rate, track.num_channels)
-    for block in track.blocks(_block_samples(mix)):
+    for block in with_silence(track.blocks(_block_samples(mix)), holes or []):
         _add(mix, block)
+    return mix
+
+
+def _compare_track(track: SoundTrack, header: SoundHeader, file: BinaryIO, mix: Mix, missing_s: float) -> list[str]:
+    """What is wrong with the length of a track, its packets and its neighbours.
+
+    Args:
+        track: all of its samples are read.
+        header: of its file.
+        file: the file.
+        mix: the samples.
+        missing_s: time that the length in the header counts and that is known to be without sound.
+    """
     announced_s, has_video = header.announced_s, False
     if track.demuxer() == "mp3":
         announced_s = mp3_announced_s(file)
     elif announced_s is None and not header.problems and (announced := track.announced_s()) is not None:
         announced_s, has_video = announced
     problems = _told(header, mix)
-    if has_video and abs(announced_s - mix.duration_s) > _VIDEO_TOLERANCE_S:
+    if has_video and abs(announced_s - missing_s - mix.duration_s) > _VIDEO_TOLERANCE_S:
         problems.append(f"the video lasts {announced_s:.2f} s and its sound {mix.duration_s:.2f} s")
-    elif not has_video:
+    elif not has_video and announced_s is not None and abs(announced_s - missing_s - mix.duration_s) > _TOLERANCE_S:
         problems += _compare(announced_s, mix)
     damage = track.damage()
     if damage is not None and (has_video or not problems):
         problems.append(f"{damage}; {mix.duration_s:.2f} s are read")
     if track.num_tracks() > 1:
         problems.append(f"it has {track.num_tracks()} sound tracks; the first is read")
-    return mix, problems
+    return problems
 
 
 def _block_samples(mix: Mix) -> int:

@@ -28,7 +28,7 @@ class SoundHeader:
         is_playlist: the file is text that names other files.
         announced_s: the length in the header; None if it gives none.
         problems: what is wrong with the header or the end of the file, each a clause without a subject.
-        sound: a wav or ogg as libsndfile is to read it, with its header corrected; None for what is left to ffmpeg.
+        sound: a wav as libsndfile is to read it, with its header corrected; None for what is left to ffmpeg.
     """
 
     is_playlist: bool = False
@@ -55,8 +55,7 @@ def read_header(file: BinaryIO) -> SoundHeader:
         problems = []
         if not _ends_with_last_page(file, size):
             problems.append("its end is not marked (the last Ogg page is missing), it may be cut off")
-        # libsndfile reads the first of several streams that are joined.
-        return SoundHeader(problems=problems, sound=None if _is_chained(file, size) else whole_file(file))
+        return SoundHeader(problems=problems)  # libsndfile tells of no lost page, and repeats sound behind it
     return SoundHeader()
 
 
@@ -228,22 +227,6 @@ def _ends_with_last_page(file: BinaryIO, size: int) -> bool:
         return False
     page_bytes = 27 + tail[at + 26] + sum(tail[at + 27 : at + 27 + tail[at + 26]])
     return at + page_bytes <= len(tail) and bool(tail[at + 5] & 4)
-
-
-def _is_chained(file: BinaryIO, size: int) -> bool:
-    """Whether an Ogg file holds streams one after another: first pages of streams behind pages of sound."""
-    at, any_sound = 0, False
-    while at + 27 <= size:
-        file.seek(at)
-        head = file.read(27 + 255)
-        if head[:4] != b"OggS":
-            return False
-        is_first = bool(head[5] & 2)
-        if is_first and any_sound:
-            return True
-        any_sound = any_sound or not is_first
-        at += 27 + head[26] + sum(head[27 : 27 + head[26]])
-    return False
 
 
 def _skip_id3(file: BinaryIO) -> int:

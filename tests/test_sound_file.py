@@ -231,6 +231,101 @@ def test_what_is_left_of_a_cut_file_is_read_with_a_warning(tmp_path, name):
     assert f"{len(waveform) / RATE:.2f} s are read" in found
 
 
+def place_of(part: np.ndarray, waveform: np.ndarray) -> float:
+    """Seconds from the begin of a waveform to where it agrees best with a part."""
+    return float(np.correlate(waveform, part, "valid").argmax()) / RATE
+
+
+def babble(seconds: float, sample_rate: int = 48000) -> np.ndarray:
+    """Noise that repeats nothing, so that each part of it has one place."""
+    noise = np.random.default_rng(0).normal(0, 0.2, round(seconds * RATE)).astype(np.float32)
+    return np.clip(resample_audio(np.convolve(noise, np.ones(8) / 4, "same"), RATE, sample_rate), -1, 1)
+
+
+@pytest.mark.parametrize("how", ["lost", "damaged"])
+@pytest.mark.parametrize(("name", "codec"), [("a.opus", "libopus"), ("a.ogg", "libvorbis"), ("a.oga", "flac")])
+def test_what_follows_a_lost_ogg_page_keeps_its_time(tmp_path, name, codec, how):
+    path = encode(tmp_path / name, babble(9), "-c:a", codec, "-page_duration", "500000", sample_rate=48000)
+    whole = read_audio(path)
+    pages = path.read_bytes().split(b"OggS")[1:]
+    if how == "lost":
+        del pages[6:8]
+    else:
+        pages[6] = pages[6][:-50] + bytes(50)
+    path.write_bytes(b"".join(b"OggS" + page for page in pages))
+    waveform, found = read_with_warnings(path)
+    assert len(waveform) == pytest.approx(len(whole), abs=0.05 * RATE)
+    for second in (0, 7):  # before and behind the hole
+        part = whole[second * RATE : (second + 1) * RATE]
+        assert place_of(part, waveform) == pytest.approx(second, abs=0.03)
+    assert "its time stamps have holes without sound (" in found
+    assert "they are filled with silence" in found
+    assert ("checksums are wrong" in found) == (how == "damaged")
+    assert "cut off" not in found
+
+
+GAP = ("-af", "aselect='lt(t,3)+gt(t,5)'")
+
+
+@pytest.mark.parametrize("name", ["a.webm", "a.mkv", "a.m4a", "a.mov"])
+def test_a_pause_of_a_recording_is_silence(tmp_path, name):
+    options = ("-c:a", "libopus") if name == "a.webm" else ("-c:a", "aac")
+    sound = babble(9)
+    waveform, found = read_with_warnings(encode(tmp_path / name, sound, *GAP, *options, sample_rate=48000))
+    assert len(waveform) / RATE == pytest.approx(9, abs=0.1)
+    assert place_of(resample_audio(sound[-96000:], 48000, RATE)[:RATE], waveform) == pytest.approx(7, abs=0.05)
+    assert np.abs(waveform[int(3.3 * RATE) : int(4.7 * RATE)]).max() == 0
+    assert found.count(";") == 1
+    assert " s at 3.0" in found
+
+
+def test_a_sound_track_that_starts_later_than_the_video_keeps_its_time(tmp_path):
+    sound = encode(tmp_path / "a.m4a", babble(3), sample_rate=48000)
+    picture = film(tmp_path / "mute.mp4", 5)
+    whole = read_audio(sound)
+    for name in ("a.mp4", "a.mkv"):
+        run_ffmpeg("-i", str(picture), "-itsoffset", "2", "-i", str(sound), "-c", "copy", str(tmp_path / name))
+        waveform, found = read_with_warnings(tmp_path / name)
+        assert place_of(whole[:RATE], waveform) == pytest.approx(2, abs=0.05)
+        assert " s at 0.00 s); they are filled with silence" in found
+
+
+def test_time_stamps_that_begin_late_without_a_video_are_told(tmp_path):
+    sound = encode(tmp_path / "a.m4a", babble(3), sample_rate=48000)
+    for name in ("b.m4a", "a.mka"):
+        run_ffmpeg("-itsoffset", "2", "-i", str(sound), "-c", "copy", str(tmp_path / name))
+        waveform, found = read_with_warnings(tmp_path / name)
+        assert len(waveform) / RATE == pytest.approx(3, abs=0.1)
+        assert "its time stamps begin at " in found
+        assert "cut off" not in found
+
+
+def test_a_time_stamp_far_away_is_no_silence(tmp_path):
+    late = ("-af", "asetpts='PTS+gt(T,1)*{}/TB'")
+    for gap_s, is_filled in ((50, True), (3600, False), (30 * 3600, False)):
+        options = (late[0], late[1].format(gap_s))
+        path = encode(tmp_path / "a.mka", babble(3), *options, "-c:a", "libopus", sample_rate=48000)
+        waveform, found = read_with_warnings(path)
+        assert len(waveform) / RATE == pytest.approx(3 + gap_s * is_filled, abs=0.1)
+        assert ("too long to be filled with silence; what follows them comes too early" in found) != is_filled
+        assert "cut off" not in found
+
+
+@pytest.mark.parametrize("rate", [RATE, 44100, 96000])
+def test_a_damaged_flac_frame_is_told_and_keeps_its_time(tmp_path, rate):
+    path = tmp_path / "a.flac"
+    soundfile.write(path, babble(6, rate), rate)
+    whole, content = read_audio(path), bytearray(path.read_bytes())
+    for place in (0.3, 0.5, 0.500001):
+        content[int(place * len(content))] ^= 0xFF
+    path.write_bytes(content)
+    waveform, found = read_with_warnings(path)
+    assert len(waveform) == len(whole)
+    assert np.allclose(waveform[-2 * RATE :], whole[-2 * RATE :], atol=1e-4)
+    assert np.abs(waveform).max() <= 1.1 * np.abs(whole).max()
+    assert "its time stamps have holes without sound (0." in found
+
+
 def test_a_flac_is_read_beyond_the_length_in_its_header(tmp_path):
     sound = np.concatenate([voice(SECONDS)] * 3)
     path = tmp_path / "a.flac"
