@@ -17,6 +17,8 @@ _INTEGER_SCALES = (2.0**15, 2.0**23, 2.0**31)  # full scale of 16, 24 and 32-bit
 # Floats that are integers in disguise: 5 % of them lie beyond 1, and they are whole or reach 40 dB above full scale.
 _BEYOND_SHARE, _WHOLE_PEAK, _FRACTION_PEAK = 0.05, 16.0, 100.0
 _USUAL_PEAK = 4.0  # a mix of floats that nobody has limited
+_ABSURD_PEAK = 1000.0  # 60 dB above full scale: no level but a wrong number
+_ISOLATED_SHARE, _ISOLATED_FACTOR = 1e-4, 8.0  # of integers: so few, and so far, beyond a scale are wrong numbers too
 _FULL_SCALE, _CLIPPED_SHARE = 0.999, 0.05
 _SILENT_PEAK = 2.0**-14  # two steps of 16-bit integers: dither
 
@@ -46,6 +48,7 @@ class Mix:
     _num_nonzero: int = 0
     _num_full: int = 0
     _are_whole: bool = True
+    _beyond: dict[float, "_Beyond"] = field(default_factory=dict)  # by the limit
 
     def __post_init__(self) -> None:
         same_rate = self.source_rate == self.sample_rate
@@ -88,6 +91,11 @@ class Mix:
         if peak >= _FULL_SCALE:
             self._num_full += int(np.count_nonzero(size >= _FULL_SCALE))
             self._num_beyond += int(np.count_nonzero(size > 1))
+        for limit in (_ABSURD_PEAK, *(2 * scale for scale in _INTEGER_SCALES)):
+            if peak > limit:
+                large = np.flatnonzero(size > limit)
+                first = _Beyond(self.num_read + int(large[0]), float(mono[large[0]]))
+                self._beyond.setdefault(limit, first).count += len(large)
         self._num_nonzero += int(np.count_nonzero(mono))
         # The mean of C whole numbers is a multiple of 1 / C.
         if self._are_whole and peak > 0:
@@ -115,7 +123,7 @@ class Mix:
             (round(num_read * sample_rate / source_rate),) float32, full scale = 1, and what is odd about its level.
 
         Raises:
-            InputError: samples beyond the scale of 32-bit integers.
+            InputError: samples beyond the scale of 32-bit integers, or a few that are far beyond all others.
         """
         if self._resampler is not None:
             self._blocks.append(self._resampler.resample_chunk(np.zeros(0, np.float32), last=True))
@@ -132,8 +140,11 @@ class Mix:
             scale = next((scale for scale in _INTEGER_SCALES if self._peak <= 2 * scale), None)
             if scale is None:
                 raise InputError(f"{self.name}: samples up to {self._peak:.3g}; full scale is 1; convert it again")
+            self._refuse_isolated(scale)
             samples /= np.float32(scale)
             return samples, [f"samples up to {self._peak:.6g} where full scale is 1; divided by {scale:.0f}"]
+        if self._peak > _ABSURD_PEAK:
+            raise self._absurd(_ABSURD_PEAK, 1.0)
         if self._peak < _SILENT_PEAK:
             return samples, [f"it is silent from begin to end (peak {self._peak:.2g} of full scale)"]
         if self._peak > _USUAL_PEAK:
@@ -144,6 +155,31 @@ class Mix:
             share = self._num_full / self.num_read
             return samples, [f"it is clipped: {share:.0%} of the samples are at full scale; record it at a lower level"]
         return samples, []
+
+    def _refuse_isolated(self, scale: float) -> None:
+        """Integers: refuses a few samples without which another scale would have been found."""
+        for smaller in _INTEGER_SCALES:
+            limit = 2 * smaller
+            if smaller < scale and limit in self._beyond and self._peak > _ISOLATED_FACTOR * limit:
+                if self._beyond[limit].count <= max(3, _ISOLATED_SHARE * self._num_nonzero):
+                    raise self._absurd(limit, smaller)
+
+    def _absurd(self, limit: float, full_scale: float) -> InputError:
+        found = self._beyond[limit]
+        more = f" ({found.count} samples are beyond {limit:.0f})" if found.count > 1 else ""
+        return InputError(
+            f"{self.name}: sample {found.index} ({found.index / self.source_rate:.3f} s) is {found.value:.6g}{more}; full"
+            f" scale is {full_scale:.0f}; cut it out or convert the recording again"
+        )
+
+
+@dataclass
+class _Beyond:
+    """Samples beyond a limit: the first, and how many."""
+
+    index: int
+    value: float
+    count: int = 0
 
 
 def _power(samples: np.ndarray) -> float:

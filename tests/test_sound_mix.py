@@ -78,12 +78,32 @@ def test_floats_above_full_scale_stay_as_they_are(size, warned):
     assert ("are beyond full scale" in "".join(problems)) is warned
 
 
-def test_one_wrong_sample_does_not_turn_the_rest_down():
+@pytest.mark.parametrize("value", [1001.0, -1e5, 1e9, 1e30])
+def test_one_absurd_sample_is_refused_with_its_place(value):
     samples = SPEECH.copy()
-    samples[1000] = 1e5
+    samples[24000] = value
+    with pytest.raises(InputError) as error:
+        mixed(samples).waveform()
+    assert str(error.value).startswith(f"a.wav: sample 24000 (1.500 s) is {value:.6g}; full scale is 1; cut it out")
+    samples[30000:30004] = value
+    with pytest.raises(InputError, match=r"sample 24000 .*\(5 samples are beyond 1000\)"):
+        mixed(samples).waveform()
+
+
+def test_loud_samples_that_are_not_absurd_stay_as_they_are():
+    samples = SPEECH.copy()
+    samples[24000] = 999
     waveform, problems = mixed(samples).waveform()
     assert np.array_equal(waveform, samples)
-    assert "1 samples are beyond full scale, up to 1e+05" in problems[0]
+    assert "1 samples are beyond full scale, up to 999" in problems[0]
+
+
+@pytest.mark.parametrize(("scale", "value"), [(2**15, 1e6), (2**15, -1e9), (2**23, 1e9)])
+def test_one_absurd_sample_among_integers_is_refused(scale, value):
+    samples = np.rint(SPEECH * scale)
+    samples[24000] = value
+    with pytest.raises(InputError, match=rf"sample 24000 \(1.500 s\) is .*; full scale is {scale}; cut it out"):
+        mixed(samples).waveform()
 
 
 def test_silence_and_clipping_are_told():
