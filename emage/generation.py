@@ -173,7 +173,8 @@ class Generator:
         num_frames = frame_count(len(check_audio(samples, "speech")) / sample_rate, self.fps)
         if num_frames == 0:
             raise InputError(
-                f"speech: {len(samples)} samples at {sample_rate} Hz are less than one frame at {self.fps:g} fps"
+                f"speech: {len(samples) / sample_rate:.3g} s ({len(samples)} samples at {sample_rate} Hz) are less than"
+                f" one frame at {self.fps:g} fps; give {1 / self.fps:.3g} s or more"
             )
         speech = {
             "waveform": self._fit_samples(resample_audio(samples, sample_rate, self.sample_rate), num_frames),

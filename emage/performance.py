@@ -72,7 +72,9 @@ class Performance:
             raise InputError(f"frame rate: got {fps}; it must be a positive number of frames per second")
         num_frames = frame_count(self.duration_s, fps) if num_frames is None else num_frames
         if num_frames < 1:
-            raise InputError(f"frame rate: {self.duration_s:.3g} s are less than one frame at {fps:g} fps")
+            raise InputError(
+                f"frame rate: {self.duration_s:.3g} s are less than one frame at {fps:g} fps; choose a higher rate"
+            )
         layout = get_layout(self.layout)
         turns = self.motion[:, layout.rotation_slice].unflatten(1, (layout.num_joints, layout.values_per_joint))
         if layout.kind == "euler_deg":

@@ -3,6 +3,7 @@
 import argparse
 import dataclasses
 import logging
+import math
 import os
 import re
 import sys
@@ -43,6 +44,7 @@ def run_generate(arguments: argparse.Namespace) -> int:
     check_seed("--seed and --samples: the last seed", arguments.seed + arguments.samples - 1)
     waveform = read_audio(arguments.audio, SAMPLE_RATE)
     generator = load_pretrained(arguments.checkpoint, arguments.device)
+    _check_length(arguments, len(waveform) / SAMPLE_RATE, generator.fps)
     kept = find_kept(arguments, generator, len(waveform) / SAMPLE_RATE)
     words = find_words(arguments, waveform)
     takes = _takes(generator, arguments)
@@ -114,6 +116,19 @@ def find_words(arguments: argparse.Namespace, waveform: np.ndarray) -> list[Time
     if alignment.problem is not None:
         warn_input(f"--text: {alignment.problem}")
     return alignment.words
+
+
+def _check_length(arguments: argparse.Namespace, duration_s: float, model_fps: float) -> None:
+    """Raises InputError if the sound has no frame at the rate of the model or at that of --fps."""
+    for fps, remedy in (
+        (model_fps, "give a longer recording"),
+        (arguments.fps, "raise --fps or give a longer recording"),
+    ):
+        if fps is not None and math.isfinite(fps) and fps > 0 and frame_count(duration_s, fps) < 1:
+            raise InputError(
+                f"{arguments.audio}: its {duration_s:.3g} s are less than one frame at {fps:g} fps ({1 / fps:.3g} s);"
+                f" {remedy}"
+            )
 
 
 def find_kept(arguments: argparse.Namespace, generator: Generator, duration_s: float) -> KeptMotion | None:

@@ -165,7 +165,9 @@ def test_a_rate_at_which_the_sound_has_no_frame_is_refused(tmp_path, run):
     soundfile.write(tmp_path / "a.wav", sound(0.3), RATE)
     code, out, err = run("a.wav", "--formats", "bvh", "--fps", "1")
     assert (code, out) == (1, "")
-    assert err.splitlines()[-1].endswith("are less than one frame at 1 fps")
+    assert err.splitlines()[-1].endswith(
+        "a.wav: its 0.3 s are less than one frame at 1 fps (1 s); raise --fps or give a longer recording"
+    )
 
 
 @pytest.mark.parametrize("kind", ["silence", "clipping", "offset"])
@@ -230,7 +232,12 @@ def test_a_model_without_a_face_leaves_the_files_of_the_face_out(tmp_path, capsy
         ("none.wav", None, (), "no such sound file"),
         ("a.wav", b"", (), "empty"),
         ("a.wav", b"RIFF but no sound", (), "cannot be read as sound"),
-        ("short.wav", 100, (), "less than one frame"),
+        (
+            "short.wav",
+            100,
+            (),
+            "short.wav: its 0.00625 s are less than one frame at 15 fps (0.0667 s); give a longer recording",
+        ),
         ("a.wav", 16000, ("--formats", "bvh,fbx"), "choose from bvh, json"),
         ("a.wav", 16000, ("--device", "xyz"), "device: got 'xyz'; choose cpu"),
         ("a.wav", 16000, ("--device", "meta"), "device: got 'meta'; choose cpu"),
