@@ -13,6 +13,7 @@ from typing import BinaryIO
 _PLAYLISTS = (b"#extm3u", b"ffconcat", b"[playlist]", b"<?xml", b"<asx", b"<mpd", b"<smil", b"v=0", b"file ", b"http")
 _WAV_MAGICS = {b"RIFF": "<", b"RF64": "<", b"BW64": "<", b"RIFX": ">"}
 _PCM_TAGS = (0x0001, 0x0003, 0xFFFE)  # integers, floats, and WAVE_FORMAT_EXTENSIBLE
+_BLOCK_TAGS = (0x0002, 0x0011, 0x0031)  # Microsoft ADPCM, IMA ADPCM, GSM 6.10: a part of a block decodes to noise
 _UNKNOWN_SIZE = 0x7FFF0000  # sizes from here on are what sox, arecord, espeak and ffmpeg write to a pipe
 _SEARCH_BYTES = 2**20
 _UNUSED_S = 0.5  # bytes behind the announced sound that are no chunk count as sound if they are as many as this
@@ -125,7 +126,9 @@ def _read_wav(file: BinaryIO, size: int) -> SoundHeader:
     else:
         ends_well = announced == available or _is_rest(file, start + announced, size, order, bytes_per_s)
     is_joined = ends_well and _is_wav(file, start + announced + announced % 2)
-    if ends_well and not is_misplaced and not is_joined:
+    sound_bytes = announced if ends_well else available
+    rest_bytes = _incomplete_bytes(form, order, sound_bytes)
+    if ends_well and not is_misplaced and not is_joined and rest_bytes == 0:
         return unchanged
     header = SoundHeader()
     if is_misplaced:
@@ -136,7 +139,9 @@ def _read_wav(file: BinaryIO, size: int) -> SoundHeader:
         header.problems.append(f"its header gives no length (data size {announced})")
     elif not ends_well:
         header.announced_s = announced / bytes_per_s
-    sound_bytes = announced if ends_well else available
+    if rest_bytes:
+        header.problems.append(f"its last block is incomplete ({rest_bytes} bytes) and is left out")
+        sound_bytes -= rest_bytes
     header.sound = SplicedFile(_wav_head(order, form, sound_bytes), file, start, start + sound_bytes)
     return header
 
@@ -191,6 +196,12 @@ def _bytes_per_s(form: bytes, order: str) -> int:
         return 0
     tag, _, rate, average, align, _ = struct.unpack(order + "HHIIHH", form[:16])
     return rate * align if tag in _PCM_TAGS else average
+
+
+def _incomplete_bytes(form: bytes, order: str, sound_bytes: int) -> int:
+    """Bytes of the last block of a codec with blocks, if it is cut off."""
+    tag, _, _, _, block_bytes = struct.unpack(order + "HHIIH", form[:14])
+    return sound_bytes % block_bytes if tag in _BLOCK_TAGS and 0 < block_bytes < sound_bytes else 0
 
 
 def _is_rest(file: BinaryIO, sound_end: int, size: int, order: str, bytes_per_s: int) -> bool:

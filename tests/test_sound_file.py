@@ -326,6 +326,25 @@ def test_a_damaged_flac_frame_is_told_and_keeps_its_time(tmp_path, rate):
     assert "its time stamps have holes without sound (0." in found
 
 
+@pytest.mark.parametrize("codec", ["adpcm_ms", "adpcm_ima_wav"])
+@pytest.mark.parametrize("fixed_header", [False, True])
+def test_the_incomplete_last_block_of_a_cut_adpcm_wav_is_left_out(tmp_path, codec, fixed_header):
+    path = encode(tmp_path / "a.wav", tone(100, 4), "-c:a", codec)
+    whole, content = read_audio(path), path.read_bytes()
+    data = content.find(b"data") + 8
+    for share in (0.31, 0.5, 0.77):
+        size = int(share * len(content))
+        cut = content[:size]
+        if fixed_header:
+            cut = cut[: data - 4] + struct.pack("<I", size - data) + cut[data:]
+        path.write_bytes(cut)
+        waveform, found = read_with_warnings(path)
+        assert 4 * share - 0.15 < len(waveform) / RATE < 4 * share
+        assert np.array_equal(waveform, whole[: len(waveform)])
+        assert "its last block is incomplete (" in found
+        assert ("header announces 4." in found) != fixed_header
+
+
 def test_a_flac_is_read_beyond_the_length_in_its_header(tmp_path):
     sound = np.concatenate([voice(SECONDS)] * 3)
     path = tmp_path / "a.flac"
