@@ -35,6 +35,8 @@ _DAMAGED = re.compile(r"Error submitting packet to decoder|Decoding error")
 _BAD_PAGE = re.compile(r"CRC mismatch!")
 _USUAL_ERRORS = {"mp3": 3, "flac": 3}  # tags at the end of these, or between two that were joined, are no frames
 _AU_HEADER_BYTES = 24
+_HEAD_BYTES = 512
+_ATOMS = (b"ftyp", b"mdat", b"free", b"skip", b"wide", b"moov", b"pnot")  # with which an mp4, m4a or mov begins
 _MAX_HOLE_S = "1000000"
 _MAX_MESSAGE_BYTES = 2**20
 
@@ -69,8 +71,10 @@ def input_arguments(path: str | Path) -> list[str]:
 def last_error(messages: str) -> str:
     """The cause of a failure: of the messages of ffmpeg (`-loglevel level+...`) the first that is an error."""
     found = [text.strip() for text in _ERROR.findall(messages)]
+    no_sound = "its content is no sound or video format that is read here"
     known = {
-        "Format not on whitelist": "its content is no sound or video format that is read here",
+        "Format not on whitelist": no_sound,
+        "Error opening input: Invalid data found": no_sound,
         "moov atom not found": "moov atom not found: the recording was not finished, or it is cut off",
     }
     for text in found:
@@ -95,6 +99,7 @@ class SoundTrack:
     _process: subprocess.Popen
     _messages: BinaryIO
     _frames: Path
+    _path: str | Path
 
     def blocks(self, num_samples: int) -> Iterator[np.ndarray]:
         """The samples, (up to num_samples, C) float32 at a time.
@@ -108,7 +113,7 @@ class SoundTrack:
             any_read = any_read or bool(content)
             yield np.frombuffer(content, ">f4").astype(np.float32).reshape(-1, self.num_channels)
         if self._process.wait() and not any_read:
-            raise _not_sound(self._name, self.messages())
+            raise _not_sound(self._name, self.messages(), self._path)
 
     def messages(self) -> str:
         """What ffmpeg has written to stderr."""
@@ -177,7 +182,7 @@ def open_sound_track(path: str | Path, name: str | Path | None = None) -> Iterat
     command = [ffmpeg_command(), "-nostdin", "-hide_banner", "-nostats", "-loglevel", "level+info"]
     # By default a hole is closed up, of more than 10 s in some containers and of more than 30 h in the others.
     command += ["-dts_delta_threshold", _MAX_HOLE_S, "-dts_error_threshold", _MAX_HOLE_S]
-    if _is_flac(path):  # else a damaged frame is decoded to noise; with these it is left out
+    if _head(path).startswith(b"fLaC"):  # else a damaged frame is decoded to noise; with these it is left out
         command += ["-err_detect", "crccheck+explode"]
     command += input_arguments(path)
     # AU is a header of fixed fields before the samples, so that rate and channels arrive in the same pipe.
@@ -185,12 +190,12 @@ def open_sound_track(path: str | Path, name: str | Path | None = None) -> Iterat
     with tempfile.TemporaryFile() as messages, tempfile.TemporaryDirectory(prefix="emage_") as folder:
         frames = Path(folder) / "frames"  # the times of the decoded frames
         with _start([*command, *output, "au", "-", *output, "framecrc", f"file:{frames}"], messages) as process:
-            track = SoundTrack(0, 0, name, process, messages, frames)
+            track = SoundTrack(0, 0, name, process, messages, frames, path)
             try:
                 header = process.stdout.read(_AU_HEADER_BYTES)
                 if len(header) < _AU_HEADER_BYTES:
                     process.wait()
-                    raise _not_sound(name, track.messages())
+                    raise _not_sound(name, track.messages(), path)
                 start, _, _, track.sample_rate, track.num_channels = np.frombuffer(header[4:], ">u4").tolist()
                 process.stdout.read(start - _AU_HEADER_BYTES)  # an annotation
                 yield track
@@ -199,10 +204,16 @@ def open_sound_track(path: str | Path, name: str | Path | None = None) -> Iterat
                 process.stdout.close()
 
 
-def _is_flac(path: Path) -> bool:
+def _head(path: str | Path) -> bytes:
     with contextlib.suppress(OSError), open(path, "rb") as file:
-        return file.read(4) == b"fLaC"
-    return False
+        return file.read(_HEAD_BYTES)
+    return b""
+
+
+def _is_text(head: bytes) -> bool:
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")) and b"\0" in head:
+        return True  # UTF-16
+    return bool(head) and not any(byte < 0x20 and byte not in b"\t\n\f\r" or byte == 0x7F for byte in head)
 
 
 def _start(command: list[str], messages: BinaryIO) -> subprocess.Popen:
@@ -212,7 +223,12 @@ def _start(command: list[str], messages: BinaryIO) -> subprocess.Popen:
         raise NoFfmpeg(f"ffmpeg cannot be started: {error}: `pip install imageio-ffmpeg`") from error
 
 
-def _not_sound(name: str, messages: str) -> InputError:
+def _not_sound(name: str, messages: str, path: str | Path) -> InputError:
     if _DEMUXER.search(messages) and "Audio: " not in messages:
         return InputError(f"{name}: it has no sound track; give a recording with sound")
-    return InputError(f"{name}: cannot be read as sound: {last_error(messages)}; convert it to a 16-bit wav")
+    head, cause = _head(path), last_error(messages)
+    if _is_text(head):
+        return InputError(f"{name}: cannot be read as sound: its content is text, no sound; give the sound file itself")
+    if cause.startswith("moov atom") and head[4:8] not in _ATOMS:  # ffmpeg believes the ending of the name
+        cause = "its content is no sound or video format that is read here"
+    return InputError(f"{name}: cannot be read as sound: {cause}; convert it to a 16-bit wav")

@@ -402,6 +402,32 @@ def test_text_that_names_other_files_is_refused_whatever_it_is_called(tmp_path, 
         with pytest.raises(InputError, match=rf"a\{ending}: ") as error:
             read_audio(tmp_path / f"a{ending}")
         assert "\n" not in str(error.value)
+        assert "moov" not in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["a.m4a", "a.mp4", "a.mov", "a.wav", "a.mp3", "a.bvh", "a"])
+def test_content_that_is_no_sound_is_called_so(tmp_path, name):
+    texts = ["HIERARCHY\nROOT Hips\n{\n", "# comment\nfile 'b.wav'\n", "Grüße, das ist Text\n" * 100]
+    for content in (*(text.encode() for text in texts), texts[2].encode("utf-16"), texts[2].encode("latin-1")):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(
+            InputError, match=f"{name}: cannot be read as sound: its content is text, no sound; give the"
+        ):
+            read_audio(tmp_path / name)
+    (tmp_path / name).write_bytes(b"A" + 60 * JUNK)
+    with pytest.raises(InputError, match="cannot be read as sound") as error:
+        read_audio(tmp_path / name)
+    assert "moov" not in str(error.value)
+    assert "Invalid data" not in str(error.value)
+
+
+def test_a_recording_that_was_not_finished_is_called_so(tmp_path):
+    path = encode(tmp_path / "a.m4a", voice(3, 48000), sample_rate=48000)
+    path.write_bytes(path.read_bytes()[:5000])
+    with pytest.raises(
+        InputError, match=r"a\.m4a: cannot be read as sound: moov atom not found: the recording was not"
+    ):
+        read_audio(path)
 
 
 @pytest.mark.parametrize("size", [1, 100, 1000, 300000])
