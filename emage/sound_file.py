@@ -27,7 +27,8 @@ SAMPLE_RATE = 16000
 MIN_SOURCE_RATE, MAX_SOURCE_RATE = 1000, 1_000_000  # Hz; outside of these the header is wrong
 MAX_DURATION_S = 8 * 3600  # 1.8 GB at 16 kHz
 _TOLERANCE_S, _VIDEO_TOLERANCE_S = 0.1, 1.0  # between header and content; between a video and its sound
-_ON_AIR = ("ogg", "mpegts", "mpeg")  # a part of a broadcast begins at any time
+_LATE_S = 0.25  # a later first time stamp is more than the delay of an encoder
+_ON_AIR = ("mpegts", "mpeg")  # a part of a broadcast begins at any time
 _BLOCK_S, _BLOCK_VALUES = 20, 2**22  # decoded at once: at most so many seconds, and so many samples times channels
 
 
@@ -189,7 +190,7 @@ def _decode_with_ffmpeg(
                 problems.append(f"{told}, too long to be filled with silence; what follows them comes too early")
                 missing_s = sum(hole.num_samples for hole in holes) / mix.source_rate
         start_s = track.start_s()
-        if start_s > _VIDEO_TOLERANCE_S and track.demuxer() not in _ON_AIR:
+        if start_s > _LATE_S and track.demuxer() not in _ON_AIR:
             problems.append(f"its time stamps begin at {start_s:.2f} s; the time before that is left out")
             missing_s += start_s
         return mix, problems + _compare_track(track, header, file, mix, missing_s)

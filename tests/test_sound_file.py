@@ -264,6 +264,17 @@ def test_what_follows_a_lost_ogg_page_keeps_its_time(tmp_path, name, codec, how)
     assert "cut off" not in found
 
 
+@pytest.mark.parametrize(("name", "codec"), [("a.opus", "libopus"), ("a.ogg", "libvorbis")])
+def test_a_lost_first_page_of_sound_is_told(tmp_path, name, codec):
+    path = encode(tmp_path / name, babble(6), "-c:a", codec, sample_rate=48000)
+    pages = path.read_bytes().split(b"OggS")[1:]
+    path.write_bytes(b"".join(b"OggS" + page for page in pages[:2] + pages[3:]))
+    waveform, found = read_with_warnings(path)
+    assert len(waveform) / RATE == pytest.approx(5, abs=0.1)
+    assert "its time stamps begin at 1.0" in found
+    assert "the time before that is left out" in found
+
+
 GAP = ("-af", "aselect='lt(t,3)+gt(t,5)'")
 
 
