@@ -11,6 +11,7 @@ FLOORS = {
     "emage.motion": 0,
     "emage.audio": 0,
     "emage.ffmpeg": 0,
+    "emage.time_stamps": 0,
     "emage.sound_endings": 0,
     "emage.sound_file": 0,
     "emage.sound_headers": 0,
