@@ -34,6 +34,7 @@ from emage.performance import Performance
 TIME_TOLERANCE = 1e-6  # frames: a time that falls on a frame means that frame
 AT_REST_DEG = 0.01  # a frame whose joints turn by less shows the rest pose
 SMALLEST_JUMP_DEG, JUMP_RATIO = 10.0, 3.0  # from a frame at rest to the motion, and beside the step after it
+TOLD_DEG = 6.0  # rest poses that differ by more are told; BEAT's own speakers differ by 5.9 in arms and hands
 UPRIGHT_DEG = 45.0  # a body whose axis of the hips is, on average, farther from upright lies
 Z_UP = torch.tensor([[1.0, 0, 0], [0, 0, 1], [0, -1, 0]], dtype=torch.float64)  # (x, y, z) -> (x, z, -y)
 
@@ -192,17 +193,26 @@ def _warn_of_rest(
         up, front = (_axis_name(match.axes.T[:, column]) for column in (1, 2))
         warn_input(f"{path}: its skeleton rests with {up} up and {front} in front; turned to Y up and Z in front")
     concerned = {*kept, *(mapped_parent(bvh.skeleton, places, joint) for joint in kept)}
-    others = {joint: angle for joint, angle in match.other_pose_deg.items() if joint in concerned}
-    if others:
-        worst = sorted(others, key=others.__getitem__, reverse=True)[:3]
-        named = ", ".join(f"{joint} by {others[joint]:.0f} degrees" for joint in worst)
+    if others := _farthest(match.other_pose_deg, concerned):
         warn_input(
-            f"{path}: it rests in another pose than the model ({named}); the rotations are transferred by the directions"
+            f"{path}: it rests in another pose than the model ({others}); the rotations are transferred by the directions"
             " of the bones"
+        )
+    if others := _farthest(match.uncorrected_deg, concerned):
+        warn_input(
+            f"{path}: bones rest in another direction than in the model ({others}); that is taken for the build of"
+            " another rig, and the rotations are kept as they are"
         )
     if ROOT in kept and match.unit != "centimetres":
         unit = match.unit or f"another size ({1 / match.scale_to_cm:.3g} times the model's)"
         warn_input(f"{path}: its bones are in {unit}; positions of the root are brought to the model's centimetres")
+
+
+def _farthest(angles_deg: dict[str, float], concerned: set[str]) -> str:
+    """The three joints that differ most, with their angles; "" if none of those concerned differs by more than TOLD_DEG."""
+    told = {joint: angle for joint, angle in angles_deg.items() if joint in concerned and angle > TOLD_DEG}
+    worst = sorted(told, key=told.__getitem__, reverse=True)[:3]
+    return ", ".join(f"{joint} by {told[joint]:.0f} degrees" for joint in worst)
 
 
 def _axis_name(direction: Tensor) -> str:

@@ -105,16 +105,72 @@ def test_an_a_pose_is_transferred_by_the_directions_of_the_bones(tmp_path, degre
     changed = resting_otherwise(original, axes @ arms, axes)
     found, doubts = kept(tmp_path, changed, body=body, names=(*ARM, "RightShoulder", "RightArm", "LeftHandIndex1"))
     assert any("rests in another pose than the model (" in doubt and "Arm by" in doubt for doubt in doubts)
-    given = found.given(LAYOUT, FPS, original.num_frames)
-    whole = original.rotations().clone()
-    for joint in found.joints:
-        whole[:, body.index(joint)] = to_matrices(given.motion.double(), LAYOUT)[:, LAYOUT.joints.index(joint)]
-    places, globally = forward_kinematics(whole, body.parents, original.translations_cm())
+    places, globally = in_the_model(found, original)
     assert (places - original.positions()).norm(dim=-1).max() < 1  # cm, hands and fingers too
     _, expected = forward_kinematics(original.rotations(), body.parents, original.translations_cm())
     hands = [body.index("LeftHand"), body.index("LeftForeArm"), body.index("LeftArm")]
     # The twist of an upper arm that does not rest at right angles to Z is not known to the degree.
     assert torch.rad2deg(rotation.angle_between(globally[:, hands], expected[:, hands])).max() < 5
+
+
+def in_the_model(found: KeptMotion, original: BvhMotion) -> tuple[torch.Tensor, torch.Tensor]:
+    """Places (cm) and global rotations of all joints, with the kept ones as the model gets them, the others as they were."""
+    body = original.skeleton
+    given = to_matrices(found.given(LAYOUT, FPS, original.num_frames).motion.double(), LAYOUT)
+    whole = original.rotations().clone()
+    for joint in found.joints:
+        whole[:, body.index(joint)] = given[:, LAYOUT.joints.index(joint)]
+    return forward_kinematics(whole, body.parents, original.translations_cm())
+
+
+@pytest.mark.parametrize("degrees", [2, 4, 10, 15, 19, 45])
+@pytest.mark.parametrize("joint", ["Arm", "ForeArm", "Hand"])
+@pytest.mark.parametrize("axis", ["Z", "Y"])
+def test_an_arm_that_rests_a_few_degrees_away_comes_back_where_it_was(tmp_path, degrees, joint, axis):
+    """Arms that hang a little or point to the front, an elbow or a wrist that is bent at rest."""
+    body = person()
+    original = moving(body)
+    turns = {f"Left{joint}": about(axis, -degrees), f"Right{joint}": about(axis, degrees)}
+    changed = resting_otherwise(original, from_joint(turns, body), torch.eye(3).double())
+    arms = (*ARM, *(name.replace("Left", "Right") for name in ARM))
+    found, doubts = kept(tmp_path, changed, body=body, names=arms)
+    places, rotations = in_the_model(found, original)
+    expected = forward_kinematics(original.rotations(), body.parents, original.translations_cm())[1]
+    hands = body.indices(("LeftHand", "RightHand"))
+    assert (places - original.positions())[:, hands].norm(dim=-1).max() < 1  # cm
+    off_deg = torch.rad2deg(rotation.angle_between(rotations[:, hands], expected[:, hands])).max()
+    assert off_deg < 1 or (joint == "Hand" and degrees < 6)  # hands of two people differ by that
+    assert any("rests in another pose than the model (" in doubt for doubt in doubts) == (degrees > 6)
+
+
+@pytest.mark.parametrize("joint, degrees, told", [("Shoulder", 12, True), ("Shoulder", 4, False), ("Foot", 30, True)])
+def test_bones_that_each_rig_builds_otherwise_are_told_and_not_corrected(tmp_path, joint, degrees, told):
+    body = person()
+    original = moving(body)
+    offsets = body.offsets_cm.clone()
+    child = body.parents.index(body.index(f"Left{joint}"))
+    offsets[child] = (
+        about("Z", degrees) @ offsets[child] if joint == "Shoulder" else about("X", degrees) @ offsets[child]
+    )
+    rig = replace(original, skeleton=replace(body, offsets_cm=offsets))
+    rig = bvh_from_rotations(
+        rig.skeleton, original.rotations(), root_translation_cm=original.translations_cm()[:, 0], fps=FPS
+    )
+    found, doubts = kept(tmp_path, rig, body=body, names=(f"Left{joint}", *ARM))
+    assert errors(found, original)[0] < 0.01
+    expected = f"bones rest in another direction than in the model (Left{joint} by {degrees} degrees); that is taken"
+    assert [doubt.startswith(expected) for doubt in doubts] == [True] * told
+
+
+@pytest.mark.parametrize("degrees", [5, 12, 19])
+@pytest.mark.parametrize("names", [ARM, ("all",)])
+def test_a_whole_body_that_rests_a_few_degrees_askew_is_turned_as_a_whole(tmp_path, degrees, names):
+    body = person()
+    original = moving(body)
+    turn = about("Y", degrees)
+    found, doubts = kept(tmp_path, resting_otherwise(original, everywhere(turn, body), turn), body=body, names=names)
+    assert max(errors(found, original)) < 0.01
+    assert ["its skeleton rests with Y up and (" in doubt for doubt in doubts] == [True]
 
 
 @pytest.mark.parametrize(

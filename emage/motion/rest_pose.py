@@ -27,8 +27,17 @@ ROOT = BEAT_JOINTS[0]
 SPINE, NECK = ("Spine", "Spine1", "Spine2", "Spine3"), ("Neck", "Neck1")
 UNITS_CM = {"centimetres": 1.0, "metres": 100.0, "millimetres": 0.1, "inches": 2.54, "decimetres": 10.0, "feet": 30.48}
 LARGEST_RATIO = 1.35  # between two people, of the sum of all limbs
+SAME_DEG = 0.01  # the rounding of a file's offsets
 SNAP_DEG = 20.0  # axes that are nearer to a whole quarter turn are taken as that
-LIMB_TOLERANCE_DEG, OTHER_TOLERANCE_DEG = 20.0, 50.0  # how far a bone of another person may rest away in one rest pose
+# How far a bone of another person may rest away in one rest pose. Largest differences measured between the speakers of
+# the included model and BEAT's speaker 2, as BVH of 15 and of 120 fps: 0 degrees in arms and legs but for one forearm of
+# 1.6, 5.9 in hands (frame of the bases of the fingers), 5.3 in shoulders, 13.5 in the first bones of fingers, 25 in
+# thumbs. The included speakers do not differ from each other. A finger is corrected as a limb is: its direction is seen.
+LIMB_TOLERANCE_DEG = 1.75
+HAND_TOLERANCE_DEG = 6.0  # below an arm that is corrected by more, the hand shows the twist and has no tolerance
+# Clavicles, feet, thumbs and the spine are built otherwise in each rig (a foot of 15 fps BEAT by 61 degrees), so that a
+# difference of direction is no rotation at rest.
+OTHER_TOLERANCE_DEG = 50.0
 SHORTEST_BONE = 0.005  # of the height of the trunk: a shorter one has no direction
 
 _SIDES = ("Left", "Right")
@@ -73,6 +82,7 @@ class RestMatch:
         axes: (3, 3), a vector of the file in the model's axes.
         corrections: joint -> (3, 3), from the model's rest pose to the file's, in the file's axes.
         other_pose_deg: joints with a correction of their own, and the angle of their bone to the model's.
+        uncorrected_deg: joints without one whose bone has another direction than the model's, and that angle.
         scale_to_cm: of the file's root positions: centimetres per unit, or what brings them to the model's size.
         unit: its name; "" if the file is of another size in every unit.
     """
@@ -80,6 +90,7 @@ class RestMatch:
     axes: Tensor
     corrections: dict[str, Tensor]
     other_pose_deg: dict[str, float]
+    uncorrected_deg: dict[str, float]
     scale_to_cm: float
     unit: str
 
@@ -102,15 +113,27 @@ def match_rest(file: Skeleton, places: Mapping[str, int], model: Skeleton) -> Re
     axes = _axes(theirs, ours)
     corrections: dict[str, Tensor] = {}
     other_pose_deg: dict[str, float] = {}
+    uncorrected_deg: dict[str, float] = {}
     for joint in sorted(shared, key=places.__getitem__):  # parents before their children
         above = mapped_parent(file, places, joint)
         inherited = corrections.get(above, axes.T)
         turn = _bone_turn(joint, theirs, {name: inherited @ place for name, place in ours.items()})
-        corrections[joint] = turn @ inherited
-        if not torch.equal(turn, torch.eye(3, dtype=turn.dtype)):
-            other_pose_deg[joint] = _angle_deg(turn)
+        angle_deg = _angle_deg(turn)
+        is_other_pose = angle_deg > _tolerance_deg(joint, other_pose_deg)
+        corrections[joint] = turn @ inherited if is_other_pose else inherited
+        if angle_deg > SAME_DEG:
+            (other_pose_deg if is_other_pose else uncorrected_deg)[joint] = angle_deg
     scale_to_cm, unit = _unit(file, theirs, ours)
-    return RestMatch(axes, corrections, other_pose_deg, scale_to_cm, unit)
+    return RestMatch(axes, corrections, other_pose_deg, uncorrected_deg, scale_to_cm, unit)
+
+
+def _tolerance_deg(joint: str, other_pose_deg: Mapping[str, float]) -> float:
+    """The angle of a resting bone to the model's up to which it is no other rest pose."""
+    if joint in ("LeftHand", "RightHand"):
+        side = joint.removesuffix("Hand")
+        arm_deg = max(other_pose_deg.get(f"{side}{name}", 0.0) for name in ("Arm", "ForeArm"))
+        return SAME_DEG if arm_deg > HAND_TOLERANCE_DEG else HAND_TOLERANCE_DEG
+    return OTHER_TOLERANCE_DEG if joint in _OTHERS else LIMB_TOLERANCE_DEG
 
 
 def mapped_parent(file: Skeleton, places: Mapping[str, int], joint: str) -> str:
@@ -148,7 +171,11 @@ def _axes(theirs: Mapping[str, Tensor], ours: Mapping[str, Tensor]) -> Tensor:
         raise InputError(
             "its axes cannot be told, since it lacks the joints of a trunk or of a pair of limbs; give a whole skeleton"
         )
-    axes = _snapped(frames[1] @ frames[0].T)
+    measured = frames[1] @ frames[0].T
+    axes = _snapped(measured)
+    misfits_deg = [_limb_misfit_deg(turn, theirs, ours) for turn in (measured, axes)]
+    if misfits_deg[1] > LIMB_TOLERANCE_DEG and misfits_deg[0] < misfits_deg[1] / 2:  # a few degrees, but of all bones
+        axes = measured
     forward = [_forward(theirs), _forward(ours)]
     if forward[0] is not None and forward[1] is not None and float((axes @ forward[0]) @ forward[1]) < 0:
         raise InputError(
@@ -163,6 +190,14 @@ def _limbs_agree(theirs: Mapping[str, Tensor], ours: Mapping[str, Tensor]) -> bo
     pairs = [(joint, child) for joint, (child,) in _LIMBS.items() if {joint, child} <= theirs.keys()]
     turns = [_smallest_turn(*(places[b] - places[a] for places in (ours, theirs))) for a, b in pairs]
     return bool(turns) and all(_angle_deg(turn) < OTHER_TOLERANCE_DEG for turn in turns)
+
+
+def _limb_misfit_deg(axes: Tensor, theirs: Mapping[str, Tensor], ours: Mapping[str, Tensor]) -> float:
+    """Mean angle between the limbs of two skeletons in the model's axes."""
+    pairs = [(joint, child) for joint, (child,) in _LIMBS.items() if {joint, child} <= theirs.keys()]
+    bones = [(axes @ (theirs[b] - theirs[a]), ours[b] - ours[a]) for a, b in pairs]
+    angles_deg = [_angle_deg(_smallest_turn(*pair)) for pair in bones if min(bone.norm() for bone in pair) > 0]
+    return sum(angles_deg) / max(len(angles_deg), 1)
 
 
 def _body_frame(places: Mapping[str, Tensor]) -> Tensor | None:
@@ -209,15 +244,11 @@ def _snapped(matrix: Tensor) -> Tensor:
 
 
 def _bone_turn(joint: str, theirs: Mapping[str, Tensor], ours: Mapping[str, Tensor]) -> Tensor:
-    """(3, 3) from the model's resting bone, already corrected as the parent is, to the file's; identity if near."""
+    """(3, 3) from the model's resting bone, already corrected as the parent is, to the file's; identity without one."""
     identity = torch.eye(3, dtype=torch.float64)
-    tolerance_deg = OTHER_TOLERANCE_DEG if joint in _OTHERS else LIMB_TOLERANCE_DEG
     if joint in ("LeftHand", "RightHand"):
         frames = [_hand_frame(joint, places) for places in (ours, theirs)]
-        if frames[0] is None or frames[1] is None:
-            return identity
-        turn = frames[1] @ frames[0].T
-        return turn if _angle_deg(turn) > tolerance_deg else identity
+        return identity if frames[0] is None or frames[1] is None else frames[1] @ frames[0].T
     child = next((name for name in (*_LIMBS.get(joint, ()), *_OTHERS.get(joint, ())) if name in theirs), None)
     if child is None:
         return identity
@@ -225,8 +256,7 @@ def _bone_turn(joint: str, theirs: Mapping[str, Tensor], ours: Mapping[str, Tens
     sizes = [_size(places) for places in (ours, theirs)]
     if any(bone.norm() <= SHORTEST_BONE * size for bone, size in zip(bones, sizes, strict=True)):
         return identity
-    turn = _smallest_turn(*bones)
-    return turn if _angle_deg(turn) > tolerance_deg else identity
+    return _smallest_turn(*bones)
 
 
 def _hand_frame(hand: str, places: Mapping[str, Tensor]) -> Tensor | None:
