@@ -51,6 +51,7 @@ class KeptMotion:
         names: what was asked for: joints in either of BEAT's spellings, or parts of the body (upper, hands, lower, all).
         start_s: the first time that is kept; time 0 is that of the result.
         stop_s: the last one.
+        still: those of `joints` that the file lacks: they carry a kept joint in the model and are held at rest.
     """
 
     joints: tuple[str, ...]
@@ -60,6 +61,7 @@ class KeptMotion:
     names: tuple[str, ...]
     start_s: float
     stop_s: float
+    still: tuple[str, ...] = ()
 
     def given(self, layout: Layout | str, fps: float, num_frames: int) -> Given:
         """The kept joints in a layout at a frame rate, T frames; marked are the frames within start_s..stop_s, ends included.
@@ -68,7 +70,8 @@ class KeptMotion:
             InputError: the layout has not the joints, or no frame lies between the two times.
         """
         layout = get_layout(layout)
-        places = sorted({place for name in self.names for place in joint_places(name, layout)})
+        names = (*self.names, *(joint for joint in self.still if joint in layout.joints))
+        places = sorted({place for name in names for place in joint_places(name, layout)})
         turned = [place for place in places if place < layout.num_joints]
         first = math.ceil(self.start_s * fps - TIME_TOLERANCE)
         stop = min(math.floor(self.stop_s * fps + TIME_TOLERANCE) + 1, num_frames)
@@ -142,13 +145,15 @@ def read_kept(
             f"{path}: its first frame shows the rest pose and is not kept; the motion is kept from {start_s:.3f} s"
         )
     turned = _retargeted(local, bvh, places, match, kept)
+    still = _missing_above(path, places, skeleton, kept)
+    turned.update({joint: torch.eye(3, dtype=local.dtype).expand(len(local), 3, 3) for joint in still})
     root_cm = None
     if ROOT in kept:
         world = _world(path, turned[ROOT], match)
         position = _root_positions(local, bvh, places[ROOT])
         turned[ROOT], root_cm = world @ turned[ROOT], match.scale_to_cm * position @ (world @ match.axes).T
-    quat = torch.stack([rotation.matrix_to_quat(turned[joint]) for joint in kept], dim=1)  # (N, K, 4)
-    return KeptMotion(tuple(kept), quat, root_cm, bvh.fps, tuple(names), start_s, stop_s)
+    quat = torch.stack([rotation.matrix_to_quat(turned[joint]) for joint in (*kept, *still)], dim=1)  # (N, K, 4)
+    return KeptMotion((*kept, *still), quat, root_cm, bvh.fps, tuple(names), start_s, stop_s, tuple(still))
 
 
 def _joints(name: str) -> tuple[str, ...]:
@@ -184,6 +189,27 @@ def _check_tree(
                 f"{path}: joint {joint} hangs off {above or 'nothing'}, in the model off {expected or 'nothing'}: another"
                 " skeleton; keep other joints, or retarget the motion to a BVH that `emage generate` wrote"
             )
+
+
+def _missing_above(
+    path: str | Path, places: dict[str, int], skeleton: Skeleton, kept: Sequence[str]
+) -> dict[str, None]:
+    """The model's joints between a kept joint and the joint that it hangs off in the file, each once.
+
+    The rotation in the file includes that of the missing joint, so that one must not turn in the result.
+    """
+    still: dict[str, None] = {}
+    for joint in kept:
+        place = skeleton.parents[skeleton.index(joint)]
+        while place >= 0 and (name := canonical_name(skeleton.names[place])) not in places:
+            if name not in still:
+                warn_input(
+                    f"{path}: it has no {name}, which carries {joint} in the model; {name} is held at rest meanwhile, so"
+                    f" that {joint} turns as in the file"
+                )
+            still[name] = None
+            place = skeleton.parents[place]
+    return still
 
 
 def _warn_of_rest(

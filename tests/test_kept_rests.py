@@ -251,12 +251,36 @@ def test_names_of_other_systems_are_kept_too(tmp_path, names):
     assert doubts == []
 
 
-def test_a_spine_of_three_joints_carries_the_same_shoulder(tmp_path):
+@pytest.mark.parametrize(
+    "gone, names",
+    [("Spine3", ("LeftShoulder", *ARM)), ("Spine3", ("RightShoulder", "Neck")), ("Neck1", ("Head",))],
+)
+def test_below_a_joint_that_the_file_lacks_the_global_rotation_stays(tmp_path, gone, names):
+    """As a rig with a spine of three joints (VRoid) shows the same motion: the next joints turn for the missing one."""
     body = person()
     original = moving(body)
-    shorter = without_joint(original, "Spine3")
-    found, _ = kept(tmp_path, shorter, body=body, names=("LeftShoulder", *ARM))
-    assert errors(found, original)[0] < 0.01
+    local = original.rotations().clone()
+    place = body.index(gone)
+    for child in (child for child, parent in enumerate(body.parents) if parent == place):
+        local[:, child] = local[:, place] @ local[:, child]
+    local[:, place] = torch.eye(3).double()
+    root_cm = original.translations_cm()[:, 0]
+    bent = bvh_from_rotations(body, local, root_translation_cm=root_cm, fps=FPS)
+    found, doubts = kept(tmp_path, without_joint(bent, gone), body=body, names=names)
+    rotations = in_the_model(found, original)[1]
+    expected = forward_kinematics(original.rotations(), body.parents, original.translations_cm())[1]
+    kept_joints = body.indices(names)
+    assert torch.rad2deg(rotation.angle_between(rotations[:, kept_joints], expected[:, kept_joints])).max() < 0.01
+    assert [doubt for doubt in doubts if doubt.startswith(f"it has no {gone}, which carries {names[0]}")] == doubts
+    assert len(doubts) == 1
+    assert found.given(LAYOUT, FPS, 30).joints[:, LAYOUT.joints.index(gone)].all()
+
+
+def test_a_joint_that_the_file_lacks_cannot_be_kept(tmp_path):
+    body = person()
+    shorter = without_joint(moving(body), "Spine3")
+    arm, doubts = kept(tmp_path, shorter, body=body, names=ARM[1:])  # what carries it is there
+    assert (arm.still, doubts) == ((), [])
     with pytest.raises(InputError, match="it lacks 1 of the .* joints to keep: Spine3; keep fewer"):
         kept(tmp_path, shorter, body=body, names=("Spine3",))
 
