@@ -2,13 +2,15 @@
 
 The format demands seconds. Some programs write the frame rate (`Frame Time: 30`) or milliseconds (`Frame Time: 33.3`);
 both are recognised by the usual rates and accepted with a warning, unless they could be either. Some round so much
-(`0.033`) that a minute is off by half a second; the usual rate within the rounding is then taken.
+(`0.033`) that a minute is off by half a second; the usual rate within the rounding is then taken. Fewer digits (`0.03`)
+or a number that is cut off (`0.016`) do not say enough: they are taken as they are, with a warning.
 """
 
 from decimal import Decimal
 
 FPS_TOLERANCE = 5e-4  # relative: 0.008333 s means 1/120 s, 0.0667 s means 1/15 s, but 29.97 fps stays itself
 SHORTEST_S, LONGEST_S = 1e-4, 1.0
+FEW_DIGITS = 3  # with four, what is cut off lies within FPS_TOLERANCE
 NTSC = (24000 / 1001, 30000 / 1001, 60000 / 1001, 120000 / 1001)
 USUAL_RATES = (10, 12, 12.5, 15, 20, 24, 25, 30, 48, 50, 60, 72, 75, 90, 100, 120, 144, 200, 240, *NTSC)
 SELDOM_RATES = (40, 80, 125, 150, 180, 250, 300, 360, 480, 500, 600, 1000)  # as rates, but not as milliseconds
@@ -39,7 +41,7 @@ def frame_time(number: str) -> tuple[float, str]:
     if value <= LONGEST_S:
         fps = _rounded_rate(number)
         if not fps:
-            return value, ""
+            return value, _doubt(number)
         return 1 / fps, f"Frame Time {number} is rounded; taken as 1/{fps:g} s ({fps:g} fps)"
     rates = [rate for rate in (*USUAL_RATES, *SELDOM_RATES) if abs(value / rate - 1) < FPS_TOLERANCE]
     milliseconds = _nearest_rate(number, scale=1000)
@@ -64,6 +66,28 @@ def _rounded_rate(number: str) -> float:
     fps = nominal_fps(float(number))
     rate = 0.0 if fps == round(fps) else _nearest_rate(number, scale=1)
     return 0.0 if abs(rate / fps - 1) < FPS_TOLERANCE else rate
+
+
+def _doubt(number: str) -> str:
+    """A warning where few digits leave open whether another rate is meant, rounded or cut off; "" where they do not."""
+    decimal, fps = Decimal(number), nominal_fps(float(number))
+    num_digits, rates = len(decimal.normalize().as_tuple().digits), (*USUAL_RATES, *SELDOM_RATES)
+    if len(decimal.as_tuple().digits) > FEW_DIGITS or fps in USUAL_RATES:
+        return ""
+    step = float(Decimal(1).scaleb(decimal.as_tuple().exponent))
+    lowest, highest = float(decimal) - step / 2, float(decimal) + step * (1 - 1e-9)
+    found = [
+        rate
+        for rate in (rates if num_digits == 1 else USUAL_RATES)
+        if lowest <= 1 / rate < highest and abs(rate / fps - 1) > FPS_TOLERANCE
+    ]
+    if not found:
+        return ""
+    likely = min(found, key=lambda rate: (rate not in USUAL_RATES, rate != round(rate), abs(1 / rate - float(decimal))))
+    return (
+        f"Frame Time {number} is read as it stands, {fps:.4g} fps; if {likely:g} fps are meant, write {1 / likely:.6f}"
+        " there"
+    )
 
 
 def _nearest_rate(number: str, scale: float) -> float:

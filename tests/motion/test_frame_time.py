@@ -14,7 +14,10 @@ from emage.motion.frame_time import USUAL_RATES, frame_time, nominal_fps
         ("0.0333333", 30),
         ("3.3333E-2", 30),
         (".04", 25),
-        ("1", 1),
+        *(
+            (text, 1 / float(text))
+            for text in ("0.01", "0.02", "0.04", "0.05", "0.1", "0.10", "0.5", "0.005", "0.030", "1")
+        ),
         ("0.0667", 15),
         ("0.03336667", 29.97),
     ],
@@ -52,6 +55,23 @@ def test_a_much_rounded_time_means_the_usual_rate(text, fps):
     seconds, warning = frame_time(text)
     assert 1 / seconds == pytest.approx(fps)
     assert "is rounded" in warning
+
+
+@pytest.mark.parametrize(
+    "text, fps, meant",
+    [
+        ("0.03", "33.33", 30), ("3e-2", "33.33", 30), ("0.008", "125", 120), ("0.07", "14.29", 15), ("0.007", "142.9", 144),
+        ("0.004", "250", 240), ("0.003", "333.3", 360),
+        ("0.016", "62.5", 60), ("0.0166", "60.24", 60), ("0.041", "24.39", 24), ("0.066", "15.15", 15),
+    ],
+)  # fmt: skip
+def test_few_digits_are_taken_as_they_are_with_a_warning(text, fps, meant):
+    """One digit says too little; others are cut off in place of rounded."""
+    seconds, warning = frame_time(text)
+    assert seconds == float(text)
+    told = f"Frame Time {text} is read as it stands, {fps} fps; if {meant} fps are meant, write {1 / meant:.6f} there"
+    assert warning == told
+    assert frame_time(f"{1 / meant:.6f}")[1] == ""
 
 
 @pytest.mark.parametrize("text", ["100", "50", "20", "40", "2", "5000", "1e300", "1e-9", "1e-320", "33.9"])
