@@ -4,7 +4,8 @@ FF.fff counts frames within the second. The base, the frames that a second is co
 Link Face app, whatever the rate of the recording, and Epic's importer reads FF.fff / 60 s. Other programs count in the
 rate of the recording. The base is therefore measured: at the turn of a second the step in time is the step of the
 other rows, so base = step - (FF after - FF before). Drop-frame timecodes (29.97 and 59.94 fps) skip the first 2 or 4
-numbers of each minute that is not a multiple of ten.
+numbers of each minute that is not a multiple of ten; they count 30 or 60 to the second, and such a second lasts 1.001 s.
+A ";" also marks stamps that are true times (29.97 frames to the second); these are taken as they are.
 
 Shapes: N stamps.
 """
@@ -99,7 +100,7 @@ def stamp_times(
         base, notice = _base_from_hints(frames[is_new], len(stamps), fps, duration_s)
         notices += [notice] if notice else []
     drop = base // 15 if base in (30, 60) else 0
-    if drop and _is_drop_frame(stamps, unwrapped, base if is_measured else None, drop):
+    if drop and _is_drop_frame(stamps, unwrapped, base, is_measured=is_measured, drop=drop):
         times_s = _drop_frame_s(seconds, frames, base, drop) + days * _drop_frame_s(_DAY_S, 0.0, base, drop)
     else:
         times_s = unwrapped + frames / base
@@ -159,21 +160,34 @@ def _base_from_hints(
     return base, notice + f"read in base {base}, {base / step:.4g} fps; give its fps if that is wrong"
 
 
-def _is_drop_frame(stamps: Sequence[Stamp], seconds: np.ndarray, base: int | None, drop: int) -> bool:
-    """Whether ";" says so, or the first numbers of each minute but the tenth are missing; base None: not measured."""
+def _is_drop_frame(
+    stamps: Sequence[Stamp], seconds: np.ndarray, used_base: int, *, is_measured: bool, drop: int
+) -> bool:
+    """Whether ";" says so for stamps that count whole frames, or the first numbers of each minute but the tenth lack."""
     frames = np.array([stamp.frames for stamp in stamps])
     if ((seconds % 60 == 0) & (seconds % 600 != 0) & (frames < drop)).any():
         return False  # numbers that drop-frame timecodes skip
     if any(stamp.dropped for stamp in stamps):
-        return True
+        return not _are_true_times(seconds + frames / used_base)
     turned = np.flatnonzero((np.diff(seconds) == 1) & (seconds[1:] % 60 == 0)) + 1
     turned = turned[seconds[turned] % 600 != 0]
-    if base is None or not len(turned):
+    if not is_measured or not len(turned):
         return False
     steps = np.diff(frames)[np.diff(seconds) == 0]
     step = np.median(steps[steps > 0])
-    leaps = base + frames[turned] - frames[turned - 1]
+    leaps = used_base + frames[turned] - frames[turned - 1]
     return bool((np.abs(leaps - step - drop) < 0.25 * step).all())
+
+
+def _are_true_times(times_s: np.ndarray) -> bool:
+    """Whether the rate of the stamps is nearer to 29.97 than to 30 (59.94 than to 60), beside rows that are lost."""
+    steps_s = np.diff(times_s)
+    steps_s = steps_s[steps_s > 0]
+    if not len(steps_s):
+        return False
+    rate = 1 / steps_s[steps_s < 1.8 * np.median(steps_s)].mean()
+    ratio = rate / max(round(rate), 1)
+    return abs(ratio * 1.001 - 1) < abs(ratio - 1)
 
 
 def _drop_frame_s(seconds: np.ndarray | float, frames: np.ndarray | float, base: int, drop: int) -> np.ndarray:

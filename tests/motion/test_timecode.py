@@ -102,6 +102,25 @@ def test_drop_frame_timecodes_skip_numbers_but_no_time(base, separator):
     np.testing.assert_allclose(np.diff(found.seconds), 1 / fps, atol=1e-9)
 
 
+@pytest.mark.parametrize("rate", [30, 60])
+@pytest.mark.parametrize("base", [30, 60])
+@pytest.mark.parametrize("start_s", [3, 36057, 86395])
+@pytest.mark.parametrize("lost", [(), (40, 41, 42, 95)])
+def test_a_semicolon_before_true_times_does_not_stretch_them(rate, base, start_s, lost):
+    """The app's stamps of a 29.97 fps recording in base 60, 2.002 apart; over a minute and midnight too."""
+    kept = [k for k in range(400) if k not in lost]
+    first = round(start_s * rate / 1.001)
+    codes = [counted(first + k, rate / 1.001, base) for k in kept]
+    found = times([f"{int(code[:2]) % 24:02d}{code[2:8]};{code[9:]}" for code in codes])
+    np.testing.assert_allclose(found.seconds - found.seconds[0], np.array(kept) * 1.001 / rate, atol=1e-4)
+
+
+def test_drop_frame_numbers_in_base_60_are_of_29_97_fps():
+    """Whole frames, counted by twos."""
+    found = times([f"10:00:{k // 30:02d};{k % 30 * 2:02d}.000" for k in range(300)])
+    np.testing.assert_allclose(np.diff(found.seconds), 1.001 / 30, atol=1e-9)
+
+
 def test_drop_frame_over_midnight():
     day = 24 * 6 * 17982
     found = times([drop_frame(number % day, 30, ";") for number in range(day - 70, day + 70)])
