@@ -33,6 +33,8 @@ from emage.motion.layout import ARKIT_51, ARKIT_52
 def read_arkit(path: str | Path, *, partial: bool = False) -> ArkitMotion:
     """Reads ARKit weights in BEAT's json layout, `{"names": [...], "frames": [{"weights": [...], "time": s}, ...]}`.
 
+    The weights of a frame may also be an object, `{"browDownLeft": 0.1, ...}`; what a frame lacks there is not valid.
+
     Args:
         path: the file.
         partial: whether channels may be missing; they are then 0 and not valid, with a notice.
@@ -48,14 +50,28 @@ def arkit_from_json(node: Any, path: str | Path, *, partial: bool = False) -> Ar
     """`read_arkit` of json that is read already."""
     names, frames = _names_and_frames(node, path)
     places = channel_places(names, path, partial=partial)
-    weights = number_rows([frame["weights"] for frame in frames], names, path)  # (N, C)
+    rows = [frame["weights"] for frame in frames]
+    known = None
+    if isinstance(rows[0], dict):
+        known = np.array([[name in row for name in names] for row in rows])
+        rows = [[row.get(name, 0.0) for name in names] for row in rows]
+    weights = number_rows(rows, names, path)  # (N, C)
     times_s = _read_times(frames, path)  # (N,)
-    fps = measured_fps(times_s, path)
-    notices = [TONGUE_NOTICE] if TONGUE in places else []
     said = node.get("fps")
-    if is_number(said) and said > 0 and abs(fps / said - 1) > 0.01:
+    said = said if is_number(said) and said > 0 else None
+    fps = measured_fps(times_s, path, said)
+    notices = [TONGUE_NOTICE] if TONGUE in places else []
+    if said is not None and abs(fps / said - 1) > 0.01:
         notices.append(f'"fps" says {said:g}, the times say {fps:.5g}; the times are used')
-    motion = assemble(names, places, weights, times_s=times_s, fps=fps, where=lambda row, _: f"{path}, frame {row}")
+    motion = assemble(
+        names,
+        places,
+        weights,
+        times_s=times_s,
+        fps=fps,
+        where=lambda row, _: f"{path}, frame {row}",
+        known=known,
+    )
     motion.notices = (*notices, *motion.notices)
     return motion
 
@@ -79,15 +95,36 @@ def read_json(path: str | Path) -> Any:
 
 
 def _names_and_frames(node: Any, path: str | Path) -> tuple[list[str], list[dict[str, Any]]]:
-    for key in ("names", "frames"):
-        if not isinstance(node, dict) or not isinstance(node.get(key), list):
-            raise InputError(f'{path}: no list "{key}"; expected {{"names": [...], "frames": [...]}}')
+    expected = 'expected {"names": [...], "frames": [...]}'
+    if not isinstance(node, dict):
+        raise InputError(f'{path}: no list "names"; {expected}')
+    if not isinstance(node.get("frames"), list):
+        raise InputError(f'{path}: no list "frames"; {expected}')
     for number, frame in enumerate(node["frames"]):
         if not isinstance(frame, dict) or "weights" not in frame or "time" not in frame:
             raise InputError(f'{path}, frame {number}: expected {{"weights": [...], "time": seconds}}')
+    if any(isinstance(frame["weights"], dict) for frame in node["frames"]):
+        names = _names_of_objects(node, path)
+    elif isinstance(node.get("names"), list):
+        names = node["names"]
+    else:
+        raise InputError(f'{path}: no list "names"; {expected}')
     if len(node["frames"]) < 2:
         raise InputError(f"{path}: {len(node['frames'])} frames; at least 2 are needed to know the frame rate")
-    return node["names"], node["frames"]
+    return names, node["frames"]
+
+
+def _names_of_objects(node: dict[str, Any], path: str | Path) -> list[str]:
+    """Names of the channels where each frame names its own weights."""
+    names: dict[str, None] = {}
+    for number, frame in enumerate(node["frames"]):
+        if not isinstance(frame["weights"], dict):
+            raise InputError(
+                f'{path}, frame {number}: "weights" is no object {{"browDownLeft": 0.1, ...}} as in other frames; write'
+                " all frames alike"
+            )
+        names.update(dict.fromkeys(frame["weights"]))
+    return list(names)
 
 
 def number_rows(rows: list[Any], names: list[str], path: str | Path) -> np.ndarray:
@@ -162,4 +199,5 @@ def write_arkit_json(path: str | Path, weights: Tensor, fps: float, valid: Tenso
         for number, row in enumerate(rows)
         if kept[number]
     ]
-    write_text_atomic(path, json.dumps({"names": names, "frames": frames}, separators=(",", ":")))
+    said = {"fps": 1.0} if fps == 1 else {}  # BEAT's layout has no rate, but times 0, 1, 2 look like frame numbers
+    write_text_atomic(path, json.dumps({"names": names, **said, "frames": frames}, separators=(",", ":")))

@@ -116,8 +116,13 @@ def assemble(
     )
 
 
-def measured_fps(times_s: np.ndarray, path: str | Path) -> float:
+def measured_fps(times_s: np.ndarray, path: str | Path, said: float | None = None) -> float:
     """Frames per second of at least two rising times; whole where nearly so.
+
+    Args:
+        times_s: (N,) seconds.
+        path: the file, for errors.
+        said: the rate that the file states beside its times; 1 is then no frame numbers.
 
     Raises:
         InputError: outside of 1 to 1000 fps, or with gaps that make up nearly all of the time: they are no seconds.
@@ -127,7 +132,7 @@ def measured_fps(times_s: np.ndarray, path: str | Path) -> float:
     if not 1 / MAX_FPS <= usual_s * (1 + 1e-6) or not usual_s * (1 - 1e-6) <= 1 / MIN_FPS:
         cause = "they look like milliseconds: divide them by 1000" if 1 < usual_s < 1000 else "give seconds"
         raise InputError(f"{path}: times lie {usual_s:.4g} s apart, which is no frame rate; {cause}")
-    if usual_s == 1:
+    if usual_s == 1 and said != 1:
         warn_input(f"{path}: read at 1 frame per second; if its times are frame numbers, divide them by the frame rate")
     regular_s = steps_s[steps_s <= 1.75 * usual_s]  # a lost frame doubles a step
     fps = len(regular_s) / regular_s.sum() if len(regular_s) < len(steps_s) else len(steps_s) / np.ptp(times_s)

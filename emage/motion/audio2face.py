@@ -41,7 +41,9 @@ def audio2face_from_json(node: dict[str, Any], path: str | Path, fps: float | No
     if said is None:
         raise InputError(f'{path}: no "exportFps"; write it into the file, e.g. "exportFps": 30')
     if not is_number(said) or not MIN_FPS <= said <= MAX_FPS:
-        raise InputError(f'{path}: "exportFps" is {shortened(said)}; expected frames per second from 2 to 1000')
+        raise InputError(
+            f'{path}: "exportFps" is {shortened(said)}; expected frames per second from {MIN_FPS:g} to {MAX_FPS:g}'
+        )
     places = channel_places(names, path, partial=True)
     weights = number_rows(rows, names, path)
     times_s = np.arange(len(rows)) / said

@@ -94,7 +94,7 @@ def read_livelink_csv(
 
     Raises:
         InputError: no such file, no Live Link Face header, an unknown or missing channel, a broken row, number or
-            timecode, times that fall, or a rate outside of 2 to 1000 fps.
+            timecode, times that fall, or a rate outside of 1 to 1000 fps.
     """
     table = read_table(path, short_rows=True)
     code, count = table.column("timecode"), table.column("blendshapecount")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from emage.errors import InputError, InputWarning
+from emage.errors import InputError, InputWarning, collected_warnings
 from emage.motion.arkit import read_arkit, write_arkit_json
 from emage.motion.arkit_motion import valid_at
 from emage.motion.layout import ARKIT_51, ARKIT_52
@@ -101,6 +101,40 @@ def test_a_rate_in_the_file_that_the_times_contradict_is_a_notice(tmp_path):
     path.write_text(json.dumps({**json.loads(path.read_text()), "fps": 30}))
     face = read_arkit(path)
     assert (face.fps, face.notices) == (60, ('"fps" says 30, the times say 60; the times are used',))
+
+
+@pytest.mark.parametrize("has_names", [True, False])
+def test_weights_may_be_an_object_by_name(tmp_path, has_names):
+    names = [name[0].upper() + name[1:] for name in reversed(ARKIT_51)]
+    rows = ramp(list(reversed(ARKIT_51)))
+    frames = [{"weights": dict(zip(names, row, strict=True)), "time": k / 60} for k, row in enumerate(rows)]
+    del frames[1]["weights"]["JawOpen"]
+    path = tmp_path / "face.json"
+    path.write_text(json.dumps({"names": names, "frames": frames} if has_names else {"frames": frames}))
+    face = read_arkit(path)
+    expected, jaw = torch.tensor(ramp(list(ARKIT_51))), ARKIT_51.index("jawOpen")
+    expected[1, jaw] = expected[0, jaw]  # held
+    torch.testing.assert_close(face.weights, expected)
+    assert (~face.valid).nonzero().tolist() == [[1, jaw]]
+    assert face.notices == ("1 weights are empty; the weight before is held there, and they are not scored",)
+
+
+@pytest.mark.parametrize(
+    ("weights", "told"),
+    [
+        ([0.1] * 51, r'frame 1: "weights" is no object .* in other frames; write all frames alike'),
+        ({"browDownLeft": "x"}, r"frame 1: browDownLeft is 'x'; expected a finite number"),
+        ({"browDownLefd": 0.1}, "unknown facial channel 'browDownLefd' .*did you mean browDownLeft"),
+        (None, r'frame 1: "weights" is no object'),
+    ],
+)
+def test_a_broken_object_of_weights_is_named(tmp_path, weights, told):
+    first = {"weights": dict.fromkeys(ARKIT_51, 0.1), "time": 0}
+    path = tmp_path / "face.json"
+    path.write_text(json.dumps({"frames": [first, {"weights": weights, "time": 0.1}]}))
+    with pytest.raises(InputError, match=told) as caught:
+        read_arkit(path)
+    assert len(str(caught.value)) < 300
 
 
 def test_weights_a_little_beyond_1_are_a_notice(tmp_path):
@@ -249,3 +283,15 @@ def test_times_a_second_apart_may_be_frame_numbers(tmp_path):
     path = save(tmp_path, list(ARKIT_51), GOOD, [0, 1, 2])
     with pytest.warns(InputWarning, match="read at 1 frame per second; if its times are frame numbers"):
         assert read_arkit(path).fps == 1
+
+
+def test_a_file_that_states_1_fps_is_no_list_of_frame_numbers(tmp_path):
+    """What is written at 1 fps reads back without the warning; a stated rate that the times contradict does not help."""
+    write_arkit_json(tmp_path / "face.json", torch.full((3, 51), 0.1), fps=1)
+    with collected_warnings() as doubts:
+        assert read_arkit(tmp_path / "face.json").fps == 1
+    assert doubts == []
+    node = json.loads((tmp_path / "face.json").read_text())
+    (tmp_path / "face.json").write_text(json.dumps({**node, "fps": 30}))
+    with pytest.warns(InputWarning, match="if its times are frame numbers"):
+        read_arkit(tmp_path / "face.json")

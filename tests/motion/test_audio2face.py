@@ -67,7 +67,7 @@ def test_a_count_of_frames_that_is_not_the_files_is_a_warning(tmp_path):
     ("fields", "message"),
     [
         ({"exportFps": None}, 'no "exportFps"; write it into the file'),
-        ({"exportFps": "30"}, "\"exportFps\" is '30'; expected frames per second"),
+        ({"exportFps": "30"}, "\"exportFps\" is '30'; expected frames per second from 1 to 1000"),
         ({"exportFps": 1e300}, '"exportFps" is 1e\\+300; expected'),
         ({"names": ["innerBrowRaiserL", "jawDrop"]}, "unknown facial channel 'innerBrowRaiserL'"),
         ({"rows": [[0.0] * 51]}, "frame 0: 51 weights, expected 52"),
