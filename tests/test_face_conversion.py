@@ -9,8 +9,9 @@ import torch
 from face_corpora import make_beat2, make_emoca_sequence, singing_codes
 
 from emage.cli import main
-from emage.errors import InputError
+from emage.errors import InputError, InputWarning, collected_warnings
 from emage.motion.arkit import read_arkit, write_arkit_json
+from emage.motion.arkit_file import read_arkit_file
 from emage.motion.arkit_flame import load_face_map
 from emage.motion.face_file import read_face
 from emage.motion.flame_file import read_flame
@@ -163,3 +164,21 @@ def test_help_of_both_has_an_example(capsys):
         with pytest.raises(SystemExit, match="0"):
             command(["convert-face", "--help"] if command is main else ["--help"])
         assert example in capsys.readouterr().out
+
+
+def test_the_rate_of_a_short_csv_is_given_as_its_warning_says(tmp_path, capsys):
+    """Half a second counted at 30 fps: read as 60 with a warning, at the true rate after `convert-face --fps`."""
+    write_livelink_csv(tmp_path / "a.csv", torch.full((15, 51), 0.1), 30)
+    lines = (tmp_path / "a.csv").read_text().splitlines()
+    for frame in range(15):
+        lines[frame + 1] = f"10:00:00:{frame:02d}" + lines[frame + 1][lines[frame + 1].index(",") :]
+    (tmp_path / "a.csv").write_text("\n".join(lines) + "\n")
+    with pytest.warns(InputWarning, match="60 fps; if that is wrong, .* `emage convert-face --to arkit --fps`"):
+        assert read_arkit_file(tmp_path / "a.csv").fps == 60
+    assert (
+        main(["convert-face", str(tmp_path / "a.csv"), str(tmp_path / "b.json"), "--to", "arkit", "--fps", "30"]) == 0
+    )
+    assert "warning" not in capsys.readouterr().err
+    with collected_warnings() as doubts:
+        assert read_arkit_file(tmp_path / "b.json").fps == 30
+    assert doubts == []

@@ -156,8 +156,12 @@ def _base_from_hints(
     base = BASE if highest <= BASE else _common_base(BASE, highest)
     if abs(step - 1) > 0.02 or highest > BASE:  # in base 60 a rate of 30 or less; other bases count frames one by one
         return base, None
-    notice = "no second turns in its timecodes, so their base is not known; "
-    return base, notice + f"read in base {base}, {base / step:.4g} fps; give its fps if that is wrong"
+    notice = (
+        "no second turns in its timecodes, so their base is not known; read in base"
+        f" {base}, {base / step:.4g} fps; if that is wrong, give the rate: `emage convert-face --to arkit --fps` writes a"
+        " .json with true times, and `read_livelink_csv(fps=)` takes it in Python"
+    )
+    return base, notice
 
 
 def _is_drop_frame(

@@ -88,7 +88,10 @@ def test_without_a_turn_and_a_hint_it_is_base_60_with_a_notice_where_that_is_dou
     assert times([timecode(k, 30) for k in range(15)]).notices == []
     found = times([counted(k, 30, 30) for k in range(15)])
     assert found.base == 60
-    assert "read in base 60, 60 fps; give its fps if that is wrong" in found.notices[0]
+    assert (
+        "read in base 60, 60 fps; if that is wrong, give the rate: `emage convert-face --to arkit --fps`"
+        in found.notices[0]
+    )
     assert times(["10:00:00:40.5"]).seconds.tolist() == [36000.675]
 
 
