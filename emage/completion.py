@@ -146,9 +146,13 @@ class Completer:
         model: in evaluation mode.
         config: of its training.
         mean_pose: (D',) in beat_full, for joints that no tokenizer holds.
+
+    Raises:
+        InputError: a pretrained audio encoder of another sample rate than the data.
     """
 
     def __init__(self, model: MaskedGestureTransformer, config: Config, mean_pose: Tensor) -> None:
+        model.speech.check_sample_rate(config.data.sample_rate)
         self.model, self.config, self.mean_pose = model, config, mean_pose
         self.layout = model.tokenizer.layout
         held = {name for part in model.parts if part != "face" for name in part_joints(part)}

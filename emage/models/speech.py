@@ -7,9 +7,11 @@ Shapes: B batch, T frames, S samples, N steps (T / downsample, rounded up), C ch
 """
 
 import json
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -30,6 +32,9 @@ INPUTS = ("audio", "words", "speaker", "emotion")
 CONV_KERNEL = 5
 PRETRAINED_SAMPLE_RATE = 16000  # of wav2vec2 and HuBERT, where their folder does not say
 VARIANCE_FLOOR = 1e-7  # of Wav2Vec2FeatureExtractor
+UNREAD_WEIGHTS = ("masked_spec_embed",)  # in evaluation mode; published files may lack them
+MAX_LISTED_KEYS = 3  # of weights in an error
+MAX_REASON_LENGTH = 200  # characters
 
 
 class ConvLayer(nn.Module):
@@ -133,21 +138,13 @@ class PretrainedEncoder(nn.Module):
         dim: features per frame.
 
     Raises:
-        InputError: the package transformers is missing, the folder holds no such model, or its preprocessor_config.json
-            cannot be used.
+        InputError: the package transformers is missing, the folder holds no such model or not all of its weights, or its
+            preprocessor_config.json cannot be used.
     """
 
     def __init__(self, folder: str, dim: int) -> None:
         super().__init__()
-        try:
-            from transformers import AutoModel
-        except ImportError as error:
-            raise InputError("model.audio_encoder: pretrained needs `pip install transformers`") from error
-        try:
-            network = AutoModel.from_pretrained(folder, local_files_only=True, use_safetensors=True).eval()
-        except (OSError, ValueError) as error:
-            reason = str(error).splitlines()[0]
-            raise InputError(f"model.audio_model: {folder} holds no speech model: {reason}") from error
+        network = _load_network(folder)
         config = network.config
         lacking = [key for key in ("conv_kernel", "conv_stride", "hidden_size") if not hasattr(config, key)]
         if lacking or getattr(config, "add_adapter", False):
@@ -159,12 +156,20 @@ class PretrainedEncoder(nn.Module):
         self._network = [network.requires_grad_(False)]  # in a list: no part of the state that is trained and saved
         self.project = nn.Linear(config.hidden_size, dim)
 
-    def forward(self, waveform: Tensor, num_frames: int, *, fps: float, sample_rate: int) -> Tensor:
-        """(B, S) -> (B, T, dim)."""
+    def check_sample_rate(self, sample_rate: int) -> None:
+        """Checks the rate of the sound, in Hz.
+
+        Raises:
+            InputError: it is not the one that the model was trained with.
+        """
         if sample_rate != self.sample_rate:
             raise InputError(
                 f"data.sample_rate: got {sample_rate}; the speech model {self.folder} takes {self.sample_rate} Hz"
             )
+
+    def forward(self, waveform: Tensor, num_frames: int, *, fps: float, sample_rate: int) -> Tensor:
+        """(B, S) -> (B, T, dim)."""
+        self.check_sample_rate(sample_rate)
         network = self._network[0] = self._network[0].to(waveform.device)
         waveform = F.pad(waveform.float(), (0, max(0, self.clock.field - waveform.shape[1])))
         with torch.no_grad():
@@ -179,6 +184,81 @@ class PretrainedEncoder(nn.Module):
             )
         positions = self.clock.positions(num_frames, fps=fps, sample_rate=sample_rate)
         return self.project(sample_at(features, positions))
+
+
+def _load_network(folder: str) -> nn.Module:
+    """The speech model of a folder, in evaluation mode, with every weight read from its file.
+
+    `from_pretrained` draws weights that the file lacks at random and goes on; here that is an error. Two differences are
+    accepted: `masked_spec_embed` may be missing, since only training with masked spans reads it, and the heads of another
+    task (lm_head of a CTC model, the quantizer of a pretraining model) are not used.
+
+    Raises:
+        InputError: no package transformers, no such folder, a model that cannot be read, or weights that do not fit it.
+    """
+    try:
+        from transformers import AutoModel
+    except ImportError as error:
+        raise InputError("model.audio_encoder: pretrained needs `pip install transformers`") from error
+    if not Path(folder).is_dir():
+        raise InputError(f"model.audio_model: {folder}: no such folder; give the folder of a wav2vec2 or HuBERT model")
+    log = logging.getLogger("transformers")
+    level = log.level
+    log.setLevel(logging.ERROR)  # what it would warn of is checked below
+    try:
+        network, info = AutoModel.from_pretrained(
+            folder, local_files_only=True, use_safetensors=True, output_loading_info=True
+        )
+    except Exception as error:  # safetensors, huggingface_hub and torch raise their own classes
+        reason = _first_sentence(error)
+        raise InputError(f"model.audio_model: {folder} holds no speech model that can be read: {reason}") from error
+    finally:
+        log.setLevel(level)
+    _check_loaded(folder, network, {key: sorted(values) for key, values in info.items()})
+    return network.eval()
+
+
+def _check_loaded(folder: str, network: nn.Module, info: dict[str, list[Any]]) -> None:
+    """Checks the loading info of `from_pretrained`.
+
+    Raises:
+        InputError: weights that are missing or of another shape than config.json says.
+    """
+    unexpected = set(info["unexpected_keys"])
+    # Some versions of transformers 4 load the old names of the weight norm, but list both names as differences.
+    renamed = {_old_weight_norm_name(key): key for key in info["missing_keys"]}
+    renamed = {old: new for old, new in renamed.items() if old in unexpected}
+    missing = [
+        key for key in info["missing_keys"] if key.split(".")[-1] not in UNREAD_WEIGHTS and key not in renamed.values()
+    ]
+    mismatched = [str(key if isinstance(key, str) else key[0]) for key in info["mismatched_keys"]]
+    remedy = "copy config.json and the weights again from the published model"
+    if missing:
+        raise InputError(f"model.audio_model: {folder}: its weights lack {_listed(missing)}; {remedy}")
+    if mismatched:
+        raise InputError(
+            f"model.audio_model: {folder}: the shapes of {_listed(mismatched)} are not those of config.json; {remedy}"
+        )
+    own = {name for name, _ in network.named_children()}
+    unused = sorted(key for key in unexpected - renamed.keys() if own.intersection(key.split(".")[:2]))
+    if unused:
+        warn_input(f"model.audio_model: {folder}: config.json has no place for {_listed(unused)}; they are not used")
+
+
+def _old_weight_norm_name(key: str) -> str:
+    key = key.replace("parametrizations.weight.original0", "weight_g")
+    return key.replace("parametrizations.weight.original1", "weight_v")
+
+
+def _listed(keys: Sequence[str]) -> str:
+    rest = len(keys) - MAX_LISTED_KEYS
+    return ", ".join(keys[:MAX_LISTED_KEYS]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def _first_sentence(error: Exception) -> str:
+    """Of an error of another library, whose text may have many lines or list every model it knows."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text.split(". ")[0].rstrip(".")[:MAX_REASON_LENGTH]
 
 
 def _standardised(waveform: Tensor) -> Tensor:
@@ -267,6 +347,15 @@ class SpeechEncoder(nn.Module):
         self.no_speaker, self.no_emotion = nn.Parameter(torch.zeros(config.dim)), nn.Parameter(torch.zeros(config.dim))
         for embedding in (self.speaker, self.emotion):
             nn.init.normal_(embedding.weight, std=0.1)
+
+    def check_sample_rate(self, sample_rate: int) -> None:
+        """Checks that the audio encoder takes sound of this rate, in Hz; most take any.
+
+        Raises:
+            InputError: a pretrained encoder of another rate.
+        """
+        if isinstance(self.audio, PretrainedEncoder):
+            self.audio.check_sample_rate(sample_rate)
 
     def forward(self, speech: dict[str, Tensor], given: dict[str, Tensor], *, fps: float, sample_rate: int) -> Tensor:
         """Features of T frames.

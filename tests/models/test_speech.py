@@ -82,10 +82,24 @@ class Convolutions(nn.Module):
         return SimpleNamespace(last_hidden_state=(self.weight * features)[..., None].expand(-1, -1, 3))
 
 
-def pretrained(monkeypatch, folder, network, **preprocessing) -> PretrainedEncoder:
-    """An encoder around `network`, whose folder says how the sound is prepared."""
-    loader = SimpleNamespace(from_pretrained=lambda folder, **options: network)
+def use_loader(monkeypatch, load) -> None:
+    """Lets `load` stand for AutoModel.from_pretrained of transformers, which the tests do not need."""
+    loader = SimpleNamespace(from_pretrained=load)
     monkeypatch.setitem(sys.modules, "transformers", SimpleNamespace(AutoModel=loader))
+
+
+def loading_info(**keys) -> dict[str, list]:
+    """What `output_loading_info=True` of transformers gives beside the model; all empty: every weight was read."""
+    return {"missing_keys": [], "unexpected_keys": [], "mismatched_keys": [], "error_msgs": []} | keys
+
+
+def pretrained(monkeypatch, folder, network, *, info=None, **preprocessing) -> PretrainedEncoder:
+    """An encoder around `network`, whose folder says how the sound is prepared."""
+
+    def load(folder, *, output_loading_info, **options):
+        return (network, info or loading_info()) if output_loading_info else network
+
+    use_loader(monkeypatch, load)
     (folder / "preprocessor_config.json").write_text(json.dumps(preprocessing))
     return PretrainedEncoder(str(folder), 5)
 
@@ -197,15 +211,109 @@ def test_a_model_whose_feature_times_are_unknown_is_refused(monkeypatch, tmp_pat
         encoder(torch.randn(1, 16000), 15, fps=FPS, sample_rate=RATE)
 
 
-def test_a_speech_model_that_is_not_there_is_an_input_error(monkeypatch):
+def test_a_speech_model_that_is_not_there_is_an_input_error(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "transformers", None)
     with pytest.raises(InputError, match="pip install transformers"):
-        PretrainedEncoder("nowhere", 4)
+        PretrainedEncoder(str(tmp_path), 4)
+    use_loader(monkeypatch, lambda folder, **options: pytest.fail("asked for a model of another place"))
+    (tmp_path / "file").touch()
+    for folder in ("facebook/wav2vec2-base", str(tmp_path / "nowhere"), str(tmp_path / "file")):
+        with pytest.raises(InputError, match=f"^model.audio_model: {folder}: no such folder"):
+            PretrainedEncoder(folder, 4)
 
-    def missing(folder, **options):
-        raise OSError(f"{folder} is not a folder\nand more")
 
-    fake = SimpleNamespace(AutoModel=SimpleNamespace(from_pretrained=missing))
-    monkeypatch.setitem(sys.modules, "transformers", fake)
-    with pytest.raises(InputError, match="model.audio_model: nowhere holds no speech model: nowhere is not a folder$"):
-        PretrainedEncoder("nowhere", 4)
+class SafetensorError(Exception):
+    """As in safetensors, which derives its error from nothing else."""
+
+
+@pytest.mark.parametrize(
+    "error, reason",
+    [
+        (OSError("no file named model.safetensors found in directory w2v.\nand more"), "no file named model.safetens"),
+        (SafetensorError("Error while deserializing header: header too small"), "Error while deserializing header"),
+        (
+            RuntimeError("Error(s) in loading state_dict for LayerNorm:\n\tsize mismatch for bias: 16, 32"),
+            "size mismatch",
+        ),
+        (
+            ValueError("Unrecognized model in w2v. Should have a `model_type` key: " + "bert, " * 300),
+            "Unrecognized model",
+        ),
+        (TypeError("empty(): argument 'size' must be tuple of ints"), "argument 'size'"),
+        (KeyError(), "KeyError"),
+    ],
+)
+def test_a_speech_model_that_cannot_be_read_is_one_short_line(monkeypatch, tmp_path, error, reason):
+    def fail(folder, **options):
+        raise error
+
+    use_loader(monkeypatch, fail)
+    with pytest.raises(InputError) as caught:
+        PretrainedEncoder(str(tmp_path), 4)
+    message = str(caught.value)
+    assert message.startswith(f"model.audio_model: {tmp_path} holds no speech model that can be read: ")
+    assert reason in message
+    assert "\n" not in message
+    assert len(message) < 300 + len(str(tmp_path))
+
+
+LAYER = [f"encoder.layers.1.{name}" for name in ("a", "b", "c", "d", "e")]
+
+
+def test_weights_that_the_file_lacks_are_refused_by_name(monkeypatch, tmp_path):
+    """transformers would draw them at random."""
+    info = loading_info(missing_keys=["masked_spec_embed", *LAYER])
+    with pytest.raises(InputError) as caught:
+        pretrained(monkeypatch, tmp_path, Convolutions(), info=info)
+    assert f"{tmp_path}: its weights lack {', '.join(LAYER[:3])} and 2 more; copy" in str(caught.value)
+    info = loading_info(missing_keys={LAYER[0]}, unexpected_keys={"lm_head.weight"})  # sets in later versions
+    with pytest.raises(InputError, match=f"its weights lack {LAYER[0]}; copy"):
+        pretrained(monkeypatch, tmp_path, Convolutions(), info=info)
+
+
+@pytest.mark.parametrize("mismatched", [[LAYER[0]], {(LAYER[0], (3,), (4,))}])
+def test_weights_of_another_shape_are_refused_by_name(monkeypatch, tmp_path, mismatched):
+    with pytest.raises(InputError, match=f"the shapes of {LAYER[0]} are not those of config.json"):
+        pretrained(monkeypatch, tmp_path, Convolutions(), info=loading_info(mismatched_keys=mismatched))
+
+
+POSITIONS = "encoder.pos_conv_embed.conv."
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"missing_keys": ["masked_spec_embed"]},
+        {"missing_keys": ["wav2vec2.masked_spec_embed"], "unexpected_keys": ["lm_head.weight", "lm_head.bias"]},
+        {"unexpected_keys": ["quantizer.codevectors", "project_q.weight", "wav2vec2.mask_time_emb_vector"]},
+        {
+            "missing_keys": [f"{POSITIONS}parametrizations.weight.original{i}" for i in (0, 1)],
+            "unexpected_keys": [f"{POSITIONS}weight_g", f"{POSITIONS}weight_v"],
+        },
+    ],
+)
+def test_heads_of_other_tasks_and_unread_weights_may_differ(monkeypatch, tmp_path, keys):
+    network = Convolutions()
+    network.encoder = nn.Identity()
+    with collected_warnings() as messages:
+        pretrained(monkeypatch, tmp_path, network, info=loading_info(**keys))
+    assert messages == []
+
+
+def test_weights_of_the_network_that_are_not_used_are_a_warning(monkeypatch, tmp_path):
+    network = Convolutions()
+    network.encoder = nn.Identity()
+    with collected_warnings() as messages:
+        pretrained(monkeypatch, tmp_path, network, info=loading_info(unexpected_keys=[*LAYER, "lm_head.bias"]))
+    assert len(messages) == 1
+    assert f"config.json has no place for {', '.join(LAYER[:3])} and 2 more; they are not used" in messages[0]
+
+
+def test_the_rate_of_the_sound_can_be_checked_before_any_sound_is_there(monkeypatch, tmp_path):
+    pretrained(monkeypatch, tmp_path, Convolutions(), sampling_rate=24000)
+    config = MaskedTransformerConfig(**SMALL, audio_encoder="pretrained", audio_model=str(tmp_path))
+    encoder = SpeechEncoder(config, 1)
+    encoder.check_sample_rate(24000)
+    with pytest.raises(InputError, match="data.sample_rate: got 16000; the speech model .* takes 24000 Hz"):
+        encoder.check_sample_rate(16000)
+    SpeechEncoder(MaskedTransformerConfig(**SMALL), 1).check_sample_rate(22050)  # mel_onset takes any

@@ -43,8 +43,13 @@ class MaskedTransformerTask:
         self.masks: WindowMasks
 
     def build_network(self) -> MaskedGestureTransformer:
-        """A fresh network; its tokenizers too have random weights."""
+        """A fresh network; its tokenizers too have random weights.
+
+        Raises:
+            InputError: a pretrained audio encoder that cannot be used, or one of another sample rate than the data.
+        """
         model = MaskedGestureTransformer(self.config.model)
+        model.speech.check_sample_rate(self.config.data.sample_rate)
         self.adopt(model)
         return model
 
