@@ -1,3 +1,4 @@
+import sys
 from types import SimpleNamespace
 
 import pytest
@@ -214,3 +215,20 @@ def test_every_parameter_gets_a_gradient_whatever_the_options(name, options):
     model = task.build_model().train()
     task.train_step(model, batch)[0].backward()
     assert [key for key, p in model.named_parameters() if p.requires_grad and p.grad is None] == []
+
+
+def test_a_speech_model_of_another_sample_rate_is_refused_when_the_network_is_built(monkeypatch, tmp_path):
+    network = nn.Linear(1, 1)
+    network.config = SimpleNamespace(hidden_size=1, conv_kernel=[4], conv_stride=[4])
+    info = {"missing_keys": [], "unexpected_keys": [], "mismatched_keys": []}
+    loader = SimpleNamespace(from_pretrained=lambda folder, **options: (network, info))
+    monkeypatch.setitem(sys.modules, "transformers", SimpleNamespace(AutoModel=loader))
+    preparation = tmp_path / "preprocessor_config.json"
+    options = {"audio_encoder": "pretrained", "audio_model": str(tmp_path)}
+    preparation.write_text('{"sampling_rate": 16000}')
+    task, _ = task_and_batch("masked_transformer", **options)
+    task.build_model()
+    preparation.write_text('{"sampling_rate": 24000}')
+    for build in (task.build_network, task.build_model):
+        with pytest.raises(InputError, match="data.sample_rate: got 16000; the speech model .* takes 24000 Hz"):
+            build()
