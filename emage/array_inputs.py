@@ -59,15 +59,27 @@ def as_labels(what: str, values: Any) -> np.ndarray:
     return array.clip(-(2**31), 2**31).astype(np.int64)
 
 
-def check_finite_rows(what: str, rows: Tensor) -> None:
-    """Checks rows (frames, columns).
+def check_rows(what: str, rows: Tensor, limit: float, mask: Tensor | None = None) -> None:
+    """Checks the magnitude of rows (frames, columns).
+
+    Args:
+        what: the name of the input in an error.
+        rows: float32.
+        limit: the greatest magnitude.
+        mask: (frames, columns) bool, which values count; None: all.
 
     Raises:
-        InputError: NaN, infinity or a number beyond float32 (names the first frame).
+        InputError: NaN, infinity or a number beyond the limit (names the first frame and its value).
     """
-    bad = ~torch.isfinite(rows).all(dim=1)
+    bad = ~(rows.abs() <= limit)  # not a number compares false
+    if mask is not None:
+        bad &= mask
     if bad.any():
-        raise InputError(f"{what}: frame {int(bad.nonzero()[0, 0])} holds NaN or infinity; expected finite numbers")
+        frame, column = bad.nonzero()[0].tolist()
+        raise InputError(
+            f"{what}: frame {frame} holds {rows[frame, column]:g} in column {column}; expected numbers from"
+            f" {-limit:g} to {limit:g}"
+        )
 
 
 def _array(what: str, values: Any, expected: str) -> np.ndarray:

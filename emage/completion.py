@@ -11,13 +11,14 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from emage.array_inputs import as_mask, as_numbers
+from emage.array_inputs import as_mask, as_numbers, check_rows
 from emage.config import Config, GenerationConfig
 from emage.decoding import CodeDecoder, Request
 from emage.errors import InputError, warn_input
 from emage.models.masked_transformer import MaskedGestureTransformer
+from emage.motion.arkit_motion import MAX_WEIGHT
 from emage.motion.convert import convert
-from emage.motion.layout import ARKIT_51, ROOT, Layout, get_layout, part_joints
+from emage.motion.layout import ARKIT_51, MAX_CHANNEL, ROOT, Layout, get_layout, part_joints
 from emage.motion.skeleton import BEAT_JOINTS, Skeleton
 from emage.motion.splice import column_mask, splice_channels, splice_motion
 
@@ -94,7 +95,7 @@ class Given:
 
         Raises:
             InputError: what is no array of numbers or of booleans, an array of another shape, values without the mask
-                that says which count, or values that count and are not finite.
+                that says which count, or values that count and are not finite or too great.
         """
         wanted = {
             "motion": (num_frames, layout.dim),
@@ -116,9 +117,10 @@ class Given:
                     f"given {values}: it needs `{mask}`, which says what of it counts, and the other way round"
                 )
         given = Given(**arrays)
-        for values, mask in ((given.motion, given._columns(layout)), (given.face, given.channels)):
-            if values is not None and not torch.isfinite(values[mask]).all():
-                raise InputError("given motion or face: values that are marked as given are not finite")
+        if given.motion is not None:
+            check_rows("given motion", given.motion, MAX_CHANNEL, given._columns(layout))
+        if given.face is not None:
+            check_rows("given face", given.face, MAX_WEIGHT, given.channels)
         return given
 
     def _columns(self, layout: Layout) -> Tensor | None:
@@ -264,13 +266,14 @@ def as_seed(seed_motion: ArrayLike, layout: str, num_frames: int) -> Given:
     Frames beyond the speech are cut off with an InputWarning.
 
     Raises:
-        InputError: what is no array of numbers, or one of another shape.
+        InputError: what is no array of numbers, one of another shape, or values that are not finite or too great.
     """
     motion = as_numbers("seed frames", seed_motion)
     if motion.ndim != 2 or motion.shape[1] != get_layout(layout).dim:
         raise InputError(
             f"seed frames: got shape {tuple(motion.shape)}; expected (frames, {get_layout(layout).dim}) ({layout})"
         )
+    check_rows("seed frames", motion, MAX_CHANNEL)
     warn_of_long_seed(len(motion), num_frames)
     return Given.stretch(motion[:num_frames], layout, num_frames=num_frames)
 

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from emage.array_inputs import as_labels, as_numbers, check_finite_rows
+from emage.array_inputs import as_labels, as_numbers, check_rows
 from emage.audio import check_audio, frame_to_sample, resample_audio
 from emage.checkpoint import WEIGHTS_FILE, Bundle, load_bundle
 from emage.completion import Completer, Given, as_seed, warn_of_long_seed
@@ -25,7 +25,8 @@ from emage.config_checks import at_least, check_seed
 from emage.devices import usable_device
 from emage.errors import InputError
 from emage.models.speech import INPUTS
-from emage.motion.layout import get_layout
+from emage.motion.arkit_motion import MAX_WEIGHT
+from emage.motion.layout import MAX_CHANNEL, get_layout
 from emage.motion.resample import frame_count
 from emage.performance import Performance
 from emage.pretrained import DEFAULT_NAME, pretrained_folder, pretrained_names
@@ -301,7 +302,7 @@ class Generator:
         wanted = (num_frames, get_layout(layout).dim)
         if tuple(values.shape) != wanted:
             raise InputError(f"{what}: got shape {tuple(values.shape)}; expected {wanted} ({layout})")
-        check_finite_rows(what, values)
+        check_rows(what, values, MAX_WEIGHT if layout == FACE_LAYOUT else MAX_CHANNEL)
         return self.bundle.statistics.normalise(values, layout)
 
     def _batch(self, values: np.ndarray | Tensor) -> Tensor:

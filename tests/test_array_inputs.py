@@ -1,8 +1,10 @@
+import re
+
 import numpy as np
 import pytest
 import torch
 
-from emage.array_inputs import as_labels, as_mask, as_numbers, check_finite_rows
+from emage.array_inputs import as_labels, as_mask, as_numbers, check_rows
 from emage.errors import InputError
 
 ROWS = np.array([[0.5, -1.25], [2.0, 3.0], [0.0, 1e-3]])
@@ -76,8 +78,14 @@ def test_a_label_beyond_the_integers_stays_out_of_every_range(value, expected):
     assert as_labels("emotion", value) == expected
 
 
-def test_the_first_row_that_is_not_finite_is_named():
-    check_finite_rows("rows", torch.ones(3, 2))
-    for bad in (np.nan, np.inf, 1e39):
-        with pytest.raises(InputError, match="rows: frame 1 holds NaN or infinity"):
-            check_finite_rows("rows", as_numbers("rows", [[0, 0], [0, bad], [bad, 0]]))
+def test_the_first_row_beyond_the_limit_is_named():
+    check_rows("rows", torch.tensor([[2.0, -2.0]]), 2.0)
+    for bad in (np.nan, np.inf, 1e39, -1e19, 2.5):
+        shown = "inf" if bad == 1e39 else f"{bad:g}"  # float32 ends before
+        rows = as_numbers("rows", [[0, 0], [0, bad], [bad, 0]])
+        with pytest.raises(InputError) as caught:
+            check_rows("rows", rows, 2.0)
+        assert str(caught.value) == f"rows: frame 1 holds {shown} in column 1; expected numbers from -2 to 2"
+        with pytest.raises(InputError, match=f"rows: frame 2 holds {re.escape(shown)} in column 0"):
+            check_rows("rows", rows, 2.0, torch.tensor([[True, True], [True, False], [True, False]]))
+        check_rows("rows", rows, 2.0, torch.tensor([[True, True], [True, False], [False, True]]))

@@ -143,8 +143,9 @@ def test_a_given_face_is_needed_used_and_handed_on():
         generator.generate(speech(2.0), RATE)
     with pytest.raises(InputError, match=r"got shape \(29, 51\); expected \(30, 51\)"):
         generator.generate(speech(2.0), RATE, face=np.zeros((29, 51)))
-    with pytest.raises(InputError, match="face: frame 0 holds NaN or infinity"):
-        generator.generate(speech(2.0), RATE, face=np.full((30, 51), np.nan))
+    for value in (np.nan, 1e30, -2.5):
+        with pytest.raises(InputError, match="face: frame 0 holds .* in column 0; expected numbers from -2 to 2"):
+            generator.generate(speech(2.0), RATE, face=np.full((30, 51), value))
     faces = [np.full((30, 51), value, np.float32) for value in (0.0, 0.5)]
     still, open_mouth = (generator.generate(speech(2.0), RATE, face=face) for face in faces)
     assert not torch.allclose(still.motion, open_mouth.motion)
@@ -171,6 +172,13 @@ def test_seed_frames_are_taken_in_the_units_of_the_layout():
     assert not torch.allclose(without, seeded.motion)
     with pytest.raises(InputError, match=r"seed frames: got shape \(3, 141\); expected \(4, 141\)"):
         generator.generate(speech(2.0), RATE, seed_motion=mean.expand(3, -1))
+    for value in (np.inf, 1e19, -1e7):
+        bad = mean.repeat(4, 1)
+        bad[2, 9] = value
+        with pytest.raises(
+            InputError, match=r"seed frames: frame 2 holds .* in column 9; expected numbers from -1e\+06"
+        ):
+            generator.generate(speech(2.0), RATE, seed_motion=bad)
     listed = generator.generate(speech(2.0), RATE, seed_motion=mean.expand(4, -1).tolist())
     assert torch.equal(listed.motion, seeded.motion)
     with collected_warnings() as messages:

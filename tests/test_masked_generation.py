@@ -184,11 +184,26 @@ def test_input_that_cannot_be_used(generator, arguments, message):
         generator.generate(speech(2.0), RATE, **arguments)
 
 
-def test_given_values_that_are_not_finite_are_refused(generator):
-    motion = some_motion(30)
-    motion[3, 40] = torch.nan
-    with pytest.raises(InputError, match="not finite"):
+@pytest.mark.parametrize("value", [torch.nan, torch.inf, 1e30, 1e19, -1e10, 1.1e6])
+def test_given_values_that_are_not_finite_or_too_great_are_refused(generator, value):
+    motion, face = some_motion(30), torch.zeros(30, 51)
+    motion[3, 40] = face[4, 24] = value
+    with pytest.raises(InputError, match=r"given motion: frame 3 holds .* in column 40; expected numbers from -1e\+06"):
         generator.generate(speech(2.0), RATE, given=Given.stretch(motion, LAYOUT.name))
+    with pytest.raises(InputError, match=r"seed frames: frame 3 holds .* in column 40; expected numbers from -1e\+06"):
+        generator.generate(speech(2.0), RATE, seed_motion=motion)
+    channels = torch.ones(30, 51, dtype=torch.bool)
+    with pytest.raises(InputError, match="given face: frame 4 holds .* in column 24; expected numbers from -2 to 2"):
+        generator.generate(speech(2.0), RATE, given=Given(face=face, channels=channels))
+    channels[4, 24] = False  # what is not given may be anything
+    assert generator.generate(speech(2.0), RATE, given=Given(face=face, channels=channels)).motion.isfinite().all()
+
+
+def test_the_greatest_given_values_give_finite_motion(generator):
+    motion = some_motion(30)
+    motion[3] = 1e6
+    made = generator.generate(speech(2.0), RATE, given=Given.stretch(motion, LAYOUT.name, stop_frame=5))
+    assert made.motion.isfinite().all()
 
 
 @pytest.mark.parametrize("kind", ["float16", "float64", ">f4", "list"])
@@ -210,7 +225,7 @@ def test_given_motion_may_be_arrays_or_lists(generator, kind):
         (Given("motion", np.zeros((30, 76), bool)), "given motion: got values of type"),
         (Given(np.zeros((30, 453)), np.full((30, 76), 2)), "given joints: got values other than 0 and 1"),
         (Given(np.zeros((29, 453)), np.zeros((30, 76), bool)), r"given motion: got shape \(29, 453\); expected \(30, 453\)"),
-        (Given(np.full((30, 453), 1e39), np.ones((30, 76), bool)), "not finite"),
+        (Given(np.full((30, 453), 1e39), np.ones((30, 76), bool)), "given motion: frame 0 holds inf"),
         (Given(face=np.zeros((30, 52)), channels=np.zeros((30, 52), bool)), r"given face: got shape \(30, 52\)"),
     ],
 )  # fmt: skip

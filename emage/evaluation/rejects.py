@@ -8,9 +8,9 @@ import numpy as np
 from emage.errors import InputError
 from emage.motion.arkit import ArkitMotion
 from emage.motion.bvh import BvhMotion
+from emage.motion.layout import MAX_CHANNEL
 
 FPS_RANGE = (1.0, 1000.0)
-MAX_CHANNEL = 1e6  # degrees or centimetres: squares of greater numbers leave float32
 MAX_WEIGHT = 1e3
 MAX_GAP_FRAMES = 100_000  # frames that gaps may add to a face when it is brought to an even rate
 

@@ -19,6 +19,7 @@ from emage.motion.skeleton import BEAT_141_JOINTS, BEAT_JOINTS, SMPLX_JOINTS, ca
 
 EULER_ORDER = "XYZ"  # of every euler_deg layout, as in the BEAT files
 ROOT = BEAT_JOINTS[0]
+MAX_CHANNEL = 1e6  # magnitude of degrees, centimetres and the other units: squares of greater numbers leave float32
 
 # The 51 ARKit channels of BEAT, in its (alphabetical) order.
 ARKIT_51: tuple[str, ...] = tuple(
