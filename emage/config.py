@@ -184,7 +184,7 @@ class GenerationConfig:
     context: float = 0.25  # share of a window at each end that serves as context only
 
     def __post_init__(self) -> None:
-        whole("generation.steps", self.steps, 1, MAX_STEPS)
+        self.steps = whole("generation.steps", self.steps, 1, MAX_STEPS)
         for key in ("temperature", "residual_temperature"):
             between(f"generation.{key}", getattr(self, key), 0, MAX_TEMPERATURE)
         between("generation.guidance", self.guidance, 0, MAX_GUIDANCE)
@@ -214,7 +214,7 @@ class Config:
     num_processes: int = 0  # how many processes the run must have; 0: as many as the launcher starts
 
     def __post_init__(self) -> None:
-        check_seed("seed", self.seed)
+        self.seed = check_seed("seed", self.seed)
         at_least("num_processes", self.num_processes, 0)
 
 

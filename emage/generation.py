@@ -46,17 +46,19 @@ def word_ids(words: Sequence[Word], vocabulary: Vocabulary, *, num_frames: int, 
     return ids[word_indices(words, num_frames, fps)]  # silence is -1, the last entry
 
 
-def check_seeds(seed: int | Sequence[int]) -> None:
-    """Checks one seed or several.
+def as_seeds(seed: int | Sequence[int] | np.ndarray | Tensor) -> int | list[int]:
+    """One seed or several as Python integers.
 
     Raises:
         InputError: none, or what is not a whole number from 0 to 2^63 - 1.
     """
-    seeds = list(seed) if isinstance(seed, Sequence | np.ndarray) and not isinstance(seed, str) else [seed]
+    is_array = isinstance(seed, np.ndarray | Tensor)
+    if isinstance(seed, str) or not (isinstance(seed, Sequence) or (is_array and seed.ndim > 0)):
+        return check_seed("seed", seed)
+    seeds = [check_seed("seed", value) for value in (seed.tolist() if is_array else seed)]
     if not seeds:
         raise InputError("seed: got no number; give one or several whole numbers")
-    for value in seeds:
-        check_seed("seed", value)
+    return seeds
 
 
 class Generator:
@@ -99,7 +101,7 @@ class Generator:
         face: ArrayLike | None = None,
         given: Given | None = None,
         without: Sequence[str] = (),
-        seed: int | Sequence[int] = 0,
+        seed: int | Sequence[int] | np.ndarray | Tensor = 0,
         options: GenerationConfig | None = None,
     ) -> Performance:
         """Makes the motion (and the face, if the model predicts it) that goes with a stretch of speech.
@@ -118,8 +120,8 @@ class Generator:
             given: motion and face to be kept and completed, for a masked transformer.
             without: inputs that are to be left out all the same, of audio, words, speaker and emotion; for a masked
                 transformer.
-            seed: of the draws of a masked transformer, 0 to 2^63 - 1, or several such numbers; the same seed gives the
-                same motion.
+            seed: of the draws of a masked transformer, 0 to 2^63 - 1, or several such numbers, also as array or tensor;
+                the same seed gives the same motion.
             options: how a masked transformer decodes; None: as its config says.
 
         Returns:
@@ -131,7 +133,7 @@ class Generator:
                 motion of the wrong shape, or one that the model needs and does not get or gets and cannot use, a seed
                 or an option of decoding out of its range.
         """
-        check_seeds(seed)
+        seeds = as_seeds(seed)
         tensors = self._speech(waveform, sample_rate, words or (), 0 if emotion is None else emotion)
         num_frames = len(tensors["words"])
         speaker = self._known_speaker(speaker)
@@ -147,7 +149,7 @@ class Generator:
                 there={name: name not in absent for name in INPUTS},
                 given=self._given(given, seed_motion, num_frames),
                 skeleton=self.bundle.skeletons[speaker],
-                seed=seed,
+                seed=seeds,
                 options=replace(options or self.bundle.config.generation),  # checked again: its fields can be set
             )
         assert len(motion) == num_frames, f"the model made {len(motion)} frames, asked were {num_frames}"

@@ -265,12 +265,30 @@ def test_a_coherence_below_two_steps_is_off_with_a_warning(generator, coherence_
     assert torch.equal(made, off) is (is_off or coherence_s == 0)
 
 
-@pytest.mark.parametrize("seed", [-1, 2**63, 1.0, None, True, "1", [], (3, -1)])
+@pytest.mark.parametrize(
+    "seed", [-1, 2**63, 1.0, None, True, "1", [], (3, -1), torch.tensor(1.0), torch.tensor(True), np.zeros((1, 2), int)]
+)
 def test_a_seed_is_a_whole_number_from_0_to_2_to_the_63_less_1(generator, seed):
     with pytest.raises(InputError, match="^seed: got"):
         generator.generate(speech(1.0), RATE, seed=seed)
-    for good in (2**63 - 1, np.int64(5), (1, 2), np.array([3, 4])):
-        assert generator.generate(speech(1.0), RATE, seed=good, options=FEW).motion.isfinite().all()
+
+
+@pytest.mark.parametrize(
+    "seed, same",
+    [
+        (2**63 - 1, np.uint64(2**63 - 1)),
+        (5, np.int64(5)),
+        (5, torch.tensor(5)),
+        (5, np.array(5)),
+        (5, torch.tensor(5, dtype=torch.uint8)),
+        ((3, 4), np.array([3, 4])),
+        ((3, 4), torch.tensor([3, 4])),
+        ((3, 4), [torch.tensor(3), np.int32(4)]),
+    ],
+)
+def test_a_seed_may_be_of_numpy_or_torch(generator, seed, same):
+    one, other = (generator.generate(speech(1.0), RATE, seed=value, options=FEW).motion for value in (seed, same))
+    assert torch.equal(one, other)
 
 
 def test_options_are_checked_again_when_they_are_used(generator):

@@ -48,7 +48,7 @@ class Options:
     progress: bool = True
 
     def __post_init__(self) -> None:
-        check_seed("seed", self.seed)
+        object.__setattr__(self, "seed", check_seed("seed", self.seed))  # as int
 
 
 @dataclass
