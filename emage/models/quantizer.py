@@ -15,6 +15,9 @@ import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from emage.errors import InputError
+
+MAX_KEPT_PASSES = 4096  # forward passes between two updates, as many as the micro-batches of a step can be
 REVIVAL_JITTER = 0.01  # of the latents' spread: a code exactly on a latent, or two on equal ones, would tie
 SMALLEST = torch.finfo(torch.float32).tiny  # a moving count below it has faded to nothing
 
@@ -28,7 +31,9 @@ class Quantized:
         entries: (B, N, C) the same values, with the gradient of the codebook, if it has one.
         codes: (B, N) int64.
         loss: what pulls latents to their codes, and, if the codebook learns by gradient, codes to their latents.
-        perplexity: exp of the entropy of the codes in this batch: how many are in use, 1 to K.
+        perplexity: exp of the entropy of the codes in this batch: how many are in use, 1 to K. It is that of the latents
+            of this forward pass alone: fewer latents use fewer codes, so the mean over the micro-batches of a step is
+            lower than the perplexity of the whole batch.
     """
 
     latents: Tensor
@@ -79,6 +84,10 @@ class EMAQuantizer(nn.Module):
     optimizer step, moves the codebook. Gradient accumulation therefore changes nothing: the latents of all
     micro-batches of a step count as those of one batch.
 
+    A training loop must call `update_codebooks` after each optimizer step: until then the latents of every forward pass
+    in train mode are kept in memory, and the codebook does not learn. A forward pass that would keep more than
+    MAX_KEPT_PASSES is an error; passes that are not training belong in evaluation mode, which keeps nothing.
+
     All state is in buffers, so that a checkpoint resumes it exactly. Under torch.distributed the counts and sums are
     added up over the processes, and a code is put on one of the latents of ALL processes, numbered by micro-batch and
     rank, drawn by a generator that depends on (seed, update) alone: N processes do what one with the whole batch does.
@@ -127,7 +136,11 @@ class EMAQuantizer(nn.Module):
         return _encode(latents, self.codebook)
 
     def forward(self, latents: Tensor) -> Quantized:
-        """(B, N, C) -> `Quantized`; in train mode the latents are kept for the next `update_codebooks`."""
+        """(B, N, C) -> `Quantized`; in train mode the latents are kept for the next `update_codebooks`.
+
+        Raises:
+            InputError: more than MAX_KEPT_PASSES forward passes in train mode without `update_codebooks`.
+        """
         with torch.autocast(latents.device.type, enabled=False):
             latents = latents.to(self.codebook.dtype)
             if self.training:
@@ -156,6 +169,11 @@ class EMAQuantizer(nn.Module):
         self._has_entries = False  # to be read from num_updates
 
     def _keep(self, flat: Tensor, codes: Tensor, counts: Tensor) -> None:
+        if len(self._micro_batches) >= MAX_KEPT_PASSES:
+            raise InputError(
+                f"EMAQuantizer: {MAX_KEPT_PASSES} forward passes in train mode without update_codebooks; call"
+                " emage.models.quantizer.update_codebooks after each optimizer step, or eval() where nothing is trained"
+            )
         # Summed in float64: the same sums, bit for bit in nearly all cases, however the batch is spread over processes.
         sums = torch.zeros_like(self.ema_sums, dtype=torch.float64).index_add_(0, codes, flat.double())  # (K, C)
         self._micro_batches.append(_MicroBatch(flat, counts, sums))

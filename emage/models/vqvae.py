@@ -31,7 +31,7 @@ class MotionVQVAEOutput:
         reconstruction: (B, T, P), in the units of the input; rot6d is not yet orthonormal.
         commitment_loss: scalar; with `codebook: straight_through` it holds the codebooks' own loss too.
         codes: (B, N, Q) int64.
-        perplexity: scalar, how many codes of a level the batch uses, mean over the levels.
+        perplexity: scalar, how many codes of a level the batch uses, mean over the levels; see `Quantized`.
     """
 
     reconstruction: Tensor

@@ -13,6 +13,8 @@ from torch import Tensor, nn
 
 from emage.config import OptimConfig
 
+MODULE_STATE = frozenset(vars(nn.Module()))  # the dicts of nn.Module itself: parameters, buffers, submodules, hooks
+
 
 def build_optimizer(model: nn.Module, optim: OptimConfig) -> torch.optim.AdamW:
     """AdamW over the trainable parameters; biases and norms (one axis) do not decay."""
@@ -82,7 +84,8 @@ def _named_tensors(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
 def _frozen_tensors(model: nn.Module) -> Iterator[Tensor]:
     """Frozen parameters, and the buffers of modules that hold frozen parameters and no other.
 
-    Modules in plain lists count too: a pretrained network that is neither trained nor saved is kept in one.
+    Modules in plain lists, tuples and dicts count too: a pretrained network that is neither trained nor saved is kept
+    in one.
     """
     for module in _all_modules(model):
         parameters = list(module.parameters())
@@ -91,12 +94,21 @@ def _frozen_tensors(model: nn.Module) -> Iterator[Tensor]:
             yield from module.buffers()
 
 
-def _all_modules(model: nn.Module) -> Iterator[nn.Module]:
-    for module in model.modules():
-        yield module
-        for held in vars(module).values():
-            if isinstance(held, list):
-                yield from (item for item in held if isinstance(item, nn.Module))
+def _all_modules(model: nn.Module) -> list[nn.Module]:
+    """The model, its submodules, and those in containers that nn.Module does not register; each once."""
+    found: dict[int, nn.Module] = {}
+    waiting: list[object] = [model]
+    while waiting:
+        held = waiting.pop()
+        if isinstance(held, nn.Module) and id(held) not in found:
+            found[id(held)] = held
+            waiting += held.children()
+            waiting += (value for name, value in vars(held).items() if name not in MODULE_STATE)
+        elif isinstance(held, dict):
+            waiting += held.values()
+        elif isinstance(held, list | tuple | set):
+            waiting += held
+    return list(found.values())
 
 
 def set_training(model: nn.Module, *, freeze_batch_norm: bool) -> None:

@@ -8,6 +8,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from emage.config import MotionVQVAEConfig
+from emage.errors import InputError
 from emage.models.quantizer import REVIVAL_JITTER, EMAQuantizer, Quantized, StraightThroughQuantizer, update_codebooks
 from emage.models.residual_quantizer import ResidualQuantizer
 
@@ -270,6 +271,26 @@ def test_the_codebook_stays_until_the_step_is_over():
     after = copy.deepcopy(quantizer.state_dict())
     update_codebooks([quantizer])  # nothing came since
     assert all(torch.equal(after[name], value) for name, value in quantizer.state_dict().items())
+
+
+def test_latents_are_not_kept_without_end(monkeypatch):
+    monkeypatch.setattr("emage.models.quantizer.MAX_KEPT_PASSES", 3)
+    quantizer, latents = ema().train(), normal(2, 10, 3)
+    for _ in range(2):  # three micro-batches a step are as many as may be
+        trained(quantizer, latents, latents, latents)
+    for _ in range(3):
+        quantizer(latents)
+    with pytest.raises(InputError, match="3 forward passes in train mode without update_codebooks; call emage.models"):
+        quantizer(latents)
+    quantizer.eval()(latents)  # keeps nothing
+
+
+def test_the_perplexity_is_that_of_one_forward_pass():
+    quantizer = StraightThroughQuantizer(4, 2)
+    latents = quantizer.entries.detach()[None].clone()  # each code once
+    assert quantizer(latents).perplexity.item() == pytest.approx(4)
+    halves = [quantizer(part).perplexity.item() for part in latents.chunk(2, dim=1)]
+    assert halves == pytest.approx([2, 2])
 
 
 @pytest.mark.parametrize("codebook", ["ema", "straight_through"])

@@ -58,13 +58,15 @@ def test_frozen_batch_norm_keeps_its_statistics_and_dropout_stays_on(freeze):
 
 
 class WithFrozenParts(nn.Module):
-    """A trained layer, a frozen network with buffers, and a pretrained one that is kept in a list."""
+    """A trained layer, a frozen network with buffers, and pretrained ones that are kept in a list and in a dict."""
 
     def __init__(self) -> None:
         super().__init__()
         self.layer = nn.Linear(2, 2)
         self.frozen = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3)).requires_grad_(False)
         self.held = [nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4)).requires_grad_(False)]
+        self.named = {"of": {"several": [nn.Linear(2, 2).requires_grad_(False)]}, "name": "text"}
+        self.owner = (self,)  # a container may lead back
         self.codes = nn.BatchNorm1d(2, affine=False)  # buffers and no parameter: it learns
 
 
@@ -72,7 +74,11 @@ def test_the_average_shares_what_is_frozen_and_copies_no_pretrained_network():
     model = WithFrozenParts()
     average = WeightAverage(model, decay=0.5)
     own, other = average.module, model
-    for frozen, copied in ((other.frozen, own.frozen), (other.held[0], own.held[0])):
+    for frozen, copied in (
+        (other.frozen, own.frozen),
+        (other.held[0], own.held[0]),
+        (other.named["of"]["several"][0], own.named["of"]["several"][0]),
+    ):
         tensors = [*frozen.parameters(), *frozen.buffers()]
         assert tensors
         assert all(a is b for a, b in zip(tensors, [*copied.parameters(), *copied.buffers()], strict=True))

@@ -50,7 +50,11 @@ class MotionVQVAETask:
         model.initialise_codebooks([self._seen(batch) for batch in batches])
 
     def train_step(self, model: nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
-        """Loss and its parts; `perplexity` is how many codes are in use."""
+        """Loss and its parts; `perplexity` is how many codes this micro-batch uses.
+
+        What is logged is the mean over the micro-batches of all processes. It therefore depends on
+        optim.accumulation_steps and on the number of processes: small micro-batches use fewer codes than the whole batch.
+        """
         options = self.config.model
         batch = mirror_some(batch, self.values.layout, options.mirror_share)
         return self._loss(model, batch | {"unquantized": self._unquantized(batch)})
