@@ -20,6 +20,7 @@ from emage.config_checks import (
     MAX_GUIDANCE,
     MAX_STEPS,
     MAX_TEMPERATURE,
+    MAX_WINDOW_FRAMES,
     at_least,
     between,
     check_seed,
@@ -190,8 +191,8 @@ class GenerationConfig:
         between("generation.guidance", self.guidance, 0, MAX_GUIDANCE)
         between("generation.coherence_s", self.coherence_s, 0, 3600)
         between("generation.order_noise", self.order_noise, 0, 1e6)
-        for key in ("window_frames", "context"):
-            at_least(f"generation.{key}", getattr(self, key), 0)
+        self.window_frames = whole("generation.window_frames", self.window_frames, 0, MAX_WINDOW_FRAMES)
+        at_least("generation.context", self.context, 0)
         if self.context >= 0.5:
             raise InputError(
                 f"generation.context: got {self.context}; it must be below 0.5, or nothing is left between"

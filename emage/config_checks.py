@@ -13,6 +13,7 @@ MAX_SEED = 2**63 - 1
 MAX_STEPS = 1000
 MAX_TEMPERATURE = 100.0  # far below, codes are already drawn uniformly
 MAX_GUIDANCE = 100.0
+MAX_WINDOW_FRAMES = 2**31 - 1
 MAX_SHOWN = 60  # characters of a value in an error
 
 

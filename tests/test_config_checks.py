@@ -63,6 +63,7 @@ def test_what_is_no_whole_number_in_range_is_refused(value):
         (lambda: GenerationConfig(guidance=None), "generation.guidance: got None; it must be a number"),
         (lambda: GenerationConfig(context="a"), "generation.context: got 'a'; it must be a number"),
         (lambda: GenerationConfig(steps="3"), "generation.steps: got '3'; it must be a whole number"),
+        (lambda: GenerationConfig(window_frames=12.5), "generation.window_frames: got 12.5; it must be a whole number"),
         (lambda: DataConfig(fps="15"), "data.fps: got '15'; it must be a number"),
         (lambda: OptimConfig(batch_size=None), "optim.batch_size: got None; it must be a number"),
     ],
