@@ -75,6 +75,31 @@ def all_agree(work: Callable[[], T]) -> T:
     raise ReportedError(told[failed])
 
 
+def refuse_differences(facts: dict[str, Any]) -> None:
+    """Compares what each process found in its data; all processes must have found the same.
+
+    Args:
+        facts: of this process: what was found -> a short, picklable value.
+
+    Raises:
+        InputError: on the main process: a fact differs between it and another process.
+        ReportedError: the same, on the others.
+    """
+    state = PartialState()
+    found = gather_object([(socket.gethostname(), facts)])
+    host, first = found[0]
+    for rank, (other_host, other) in enumerate(found):
+        names = [name for name in {**first, **other} if first.get(name) != other.get(name)]
+        if not names:
+            continue
+        rows = [f"{name}: {other.get(name, 'none')} instead of {first.get(name, 'none')}" for name in names]
+        kind = InputError if state.is_main_process else ReportedError
+        raise kind(
+            f"data: process {rank} on {other_host} has other data than process 0 on {host} ({'; '.join(rows)}); "
+            "copy the same corpus and the same cache to every machine, or build the cache anew there"
+        )
+
+
 def share_learned(corpus: Any) -> None:
     """Puts what the main process learned from the train split in the place of a corpus' own, on every process.
 

@@ -1,14 +1,35 @@
-"""How many windows a run has and how often it draws them: for info.json of its checkpoints and for the log.
+"""What data a run has, and how often it draws it: for info.json of its checkpoints, the log, and between processes.
 
 The windows of one corpus are drawn in permutations, so a pass sees each once. A mixture of corpora draws each window
 anew: it has a number of windows and a probability per corpus.
 """
 
+import hashlib
 from typing import Any
 
 from torch.utils.data import Dataset
 
 from emage.config import OptimConfig
+
+
+def corpus_facts(corpus: Any) -> dict[str, Any]:
+    """What tells two opened corpora apart: the fingerprint of each cache, the size and a digest of each split.
+
+    Args:
+        corpus: an emage.training.protocols.TrainingCorpus; one of several corpora has `members`, each of them with
+            `name`, `cache` and `entries`.
+    """
+    facts: dict[str, Any] = {}
+    for member in getattr(corpus, "members", [corpus]):
+        place = f" of {member.name}" if hasattr(member, "name") else ""
+        if hasattr(member, "cache"):
+            facts[f"cache{place}"] = member.cache.fingerprint
+        for split in ("train", "val"):
+            entries = member.entries[split]
+            facts[f"{split} recordings{place}"] = len(entries)
+            digest = hashlib.sha256("\n".join(str(entry) for entry in entries).encode())
+            facts[f"digest of the {split} split{place}"] = digest.hexdigest()[:12]
+    return facts
 
 
 def window_counts(train: Dataset, val: Dataset | None, optim: OptimConfig) -> dict[str, Any]:

@@ -22,11 +22,11 @@ from emage.models.quantizer import EMAQuantizer, update_codebooks
 from emage.training.batches import StepBatches, WindowOrder, draw_seeds, step_seed
 from emage.training.checkpoint import Progress, load_resume, save_resume
 from emage.training.optimizer import WeightAverage, build_optimizer, learning_rate, set_training
-from emage.training.processes import all_agree, main_decides, share_weights
+from emage.training.processes import all_agree, main_decides, refuse_differences, share_weights
 from emage.training.protocols import Batch, Task, TrainingCorpus
 from emage.training.recorder import Recorder
 from emage.training.run import Run
-from emage.training.run_info import window_counts, window_lines
+from emage.training.run_info import corpus_facts, window_counts, window_lines
 from emage.training.validation import evaluate
 
 logger = logging.getLogger(__name__)
@@ -39,14 +39,19 @@ class Trainer:
         """Builds the network from config.seed and picks up the resume state, if there is one.
 
         Raises:
-            InputError: there are no windows to train on, or the resume state cannot be used.
+            InputError: there are no windows to train on, the processes have different data, or the resume state cannot
+                be used.
         """
         self.folder, self.share, self.accelerator = run, run.share, run.accelerator
         self.config, self.optim = run.config, run.config.optim
         self.task, self.corpus, self.collate = task, corpus, collate
+        refuse_differences(all_agree(lambda: corpus_facts(corpus)))
         self.train_windows = all_agree(lambda: corpus.windows("train"))
-        self.val_windows = all_agree(lambda: corpus.windows("val")) if corpus.entries["val"] else None
+        # One process decides: a collective that only some of them join hangs.
+        validates = main_decides(lambda: bool(corpus.entries["val"]))
+        self.val_windows = all_agree(lambda: corpus.windows("val")) if validates else None
         self.window_counts = window_counts(self.train_windows, self.val_windows, self.optim)
+        refuse_differences(self.window_counts)
         torch.manual_seed(self.config.seed)
         is_main = self.accelerator.is_main_process
         build = task.build_model if is_main else getattr(task, "build_network", task.build_model)

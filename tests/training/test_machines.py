@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from raw_corpus import make_raw_recording
 from safetensors.torch import load_file
 from tiny_bundles import tokenizer_bundle
 from training.test_processes import on_two_processes
@@ -149,6 +150,63 @@ def test_an_error_on_another_machine_names_the_process_and_ends_both(data, tmp_p
     assert len(other_lines) == 1
     assert other_lines[0].startswith("error: process 1 on ")
     assert "build_cache.py" in other_lines[0] or "raw" in other_lines[0]
+
+
+@pytest.fixture
+def unequal_machines(tmp_path) -> tuple[Path, list[str]]:
+    """The second machine lacks one of the training recordings: its corpus and its cache were built from the rest."""
+    ids = ["2_scott_0_1_1", "2_scott_0_2_2", "4_lawrence_0_57_57"]
+    command = [
+        "data.root=raw", "data.cache_dir=cache", f"data.splits.train=[{ids[0]},{ids[1]}]",
+        f"data.splits.val=[{ids[2]}]", "model.channels=8", "model.hidden=[16,12]", "optim.batch_size=4",
+        "optim.max_steps=1",
+    ]  # fmt: skip
+    for name in ("first", "second"):
+        root = tmp_path / name
+        for seed, recording_id in enumerate(ids):
+            damaged = name == "second" and recording_id == ids[1]
+            make_raw_recording(root / "raw", recording_id, seconds=4.0, seed=seed)
+            if damaged:
+                for path in (root / "raw").rglob(f"{recording_id}.bvh"):
+                    path.write_text("HIERARCHY\n")
+        absolute = [f"data.root={root / 'raw'}", f"data.cache_dir={root / 'cache'}"]
+        build_cache(load_config(CONFIG, [*command, *absolute]).data, num_processes=1, progress=False)
+    return tmp_path, ["-c", str(CONFIG), *command]
+
+
+def test_machines_with_different_recordings_are_refused(unequal_machines):
+    root, command = unequal_machines
+    (code, lines), (other_code, other_lines) = told_and_codes(root, [*command, "output_dir=run"])
+    assert (code, other_code) == (1, 1)
+    assert other_lines == []
+    assert len(lines) == 1
+    assert "process 1 on " in lines[0]
+    assert "train recordings: 1 instead of 2" in lines[0]
+    assert "cache: " in lines[0]
+    assert not (root / "first" / "run").exists()
+
+
+@pytest.mark.parametrize("poor", [0, 1])
+def test_a_machine_without_validation_recordings_is_refused(tmp_path, poor):
+    def work() -> None:
+        corpus = ToyCorpus(num_val=0 if rank() == poor else 5)
+        with pytest.raises(InputError, match="val recordings: ") as caught:
+            train_toy(toy_config(tmp_path, max_steps=1, freeze_batch_norm=True), corpus)
+        assert "process 1 on" in str(caught.value)
+        assert isinstance(caught.value, ReportedError) == (rank() == 1)
+
+    assert on_two_processes(work, timeout_s=30) == [0, 0]
+
+
+def test_the_same_number_of_other_recordings_is_refused(tmp_path):
+    def work() -> None:
+        corpus = ToyCorpus()
+        if rank() == 1:
+            corpus.entries["train"].reverse()
+        with pytest.raises(InputError, match="digest of the train split: "):
+            train_toy(toy_config(tmp_path, max_steps=1, freeze_batch_norm=True), corpus)
+
+    assert on_two_processes(work, timeout_s=30) == [0, 0]
 
 
 def test_a_loss_that_is_not_finite_ends_both_with_one_line(tmp_path):
