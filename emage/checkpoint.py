@@ -46,7 +46,7 @@ def save_bundle(folder: str | Path, bundle: Bundle) -> None:
     """Writes a checkpoint folder in one swap; a folder of that name is replaced."""
 
     def write(partial: Path) -> None:
-        save_file(plain_tensors(bundle.model.state_dict()), partial / WEIGHTS_FILE)
+        save_tensors(bundle.model.state_dict(), partial / WEIGHTS_FILE)
         save_config(bundle.config, partial / CONFIG_FILE)
         bundle.statistics.save(partial / STATISTICS_FILE)
         bundle.vocabulary.save(partial / VOCABULARY_FILE)
@@ -94,7 +94,7 @@ def checkpoint_folder(folder: str | Path) -> Path:
         InputError: it does not exist, or files are missing (they are named).
     """
     folder = Path(folder)
-    if not folder.is_dir() and _old(folder).is_dir():
+    if not folder.is_dir() and folder.name and _old(folder).is_dir():
         folder = _old(folder)  # a kill between the two renames of a swap: the one before is still whole
     if not folder.is_dir():
         raise InputError(f"checkpoint {folder}: no such folder; train.py writes output_dir/best and output_dir/last")
@@ -149,23 +149,38 @@ def plain_tensors(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
 
 
-def read_json(path: Path) -> Any:
+def save_tensors(tensors: dict[str, Tensor], path: Path) -> None:
+    """Writes a safetensors file with the permissions that the umask gives any new file.
+
+    safetensors' own are 0600: it renames a temporary file.
+    """
+    path.touch()
+    mode = path.stat().st_mode
+    save_file(plain_tensors(tensors), path)
+    path.chmod(mode)
+
+
+def read_json(path: Path, remedy: str = "") -> Any:
     """The content of a json file.
+
+    Args:
+        path: the file.
+        remedy: what the error message advises.
 
     Raises:
         InputError: it is no valid json.
     """
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise InputError(f"{path}: not valid json: {error}") from error
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path}: not valid json: {error}{remedy and '; ' + remedy}") from error
 
 
 def swap_folder(folder: Path, write: Callable[[Path], None]) -> None:
     """Replaces a folder by a new one as a whole.
 
-    `write` fills `<folder>.partial`; two renames then put it in place. A kill at any moment leaves what
-    `recover_folder` turns into the old folder or the new one.
+    `write` fills the hidden folder `.<name>.partial` beside it; two renames then put it in place. A kill at any moment
+    leaves what `recover_folder` turns into the old folder or the new one.
     """
     recover_folder(folder)
     partial, old = _partial(folder), _old(folder)
@@ -179,20 +194,30 @@ def swap_folder(folder: Path, write: Callable[[Path], None]) -> None:
 
 def recover_folder(folder: Path) -> None:
     """Ends a swap that was killed: afterwards `folder` is whole, if there ever was one, and nothing lies beside it."""
+    standing = standing_folder(folder)
+    if standing != folder:
+        standing.rename(folder)
+    shutil.rmtree(_partial(folder), ignore_errors=True)
+    shutil.rmtree(_old(folder), ignore_errors=True)
+
+
+def standing_folder(folder: Path) -> Path:
+    """Where the content of a folder lies, also after a kill between the two renames of a swap; changes nothing."""
+    if folder.exists():
+        return folder
     partial, old = _partial(folder), _old(folder)
-    if old.is_dir() and not folder.exists():
-        # The old one was moved away only after the partial one was whole.
-        (partial if partial.is_dir() else old).rename(folder)
-    shutil.rmtree(partial, ignore_errors=True)
-    shutil.rmtree(old, ignore_errors=True)
+    if not old.is_dir():
+        return folder
+    return partial if partial.is_dir() else old  # the old one was moved away only after the partial one was whole
 
 
+# Hidden names, which collide with no copy that a user makes (`cp -r best best.old`).
 def _partial(folder: Path) -> Path:
-    return folder.with_name(folder.name + ".partial")
+    return folder.with_name(f".{folder.name}.partial")
 
 
 def _old(folder: Path) -> Path:
-    return folder.with_name(folder.name + ".old")
+    return folder.with_name(f".{folder.name}.old")
 
 
 def _named(what: str, names: list[str], most: int = 3) -> str:

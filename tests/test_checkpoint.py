@@ -1,3 +1,5 @@
+import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -136,7 +138,7 @@ def test_a_failed_write_leaves_the_old_folder_as_it_was(folder):
 
 @pytest.mark.parametrize("partial_is_whole", [True, False])
 def test_a_kill_between_the_renames_is_recovered_and_readable_before_that(folder, partial_is_whole):
-    new, old = folder.with_name("best.partial"), folder.with_name("best.old")
+    new, old = folder.with_name(".best.partial"), folder.with_name(".best.old")
     folder.rename(old)
     if partial_is_whole:
         new.mkdir()
@@ -146,6 +148,27 @@ def test_a_kill_between_the_renames_is_recovered_and_readable_before_that(folder
     assert (folder / "mark").is_file() is partial_is_whole
     assert not new.exists()
     assert not old.exists()
+
+
+def test_a_users_copies_beside_a_folder_are_not_touched(folder):
+    """Names that a user gives to backups."""
+    for suffix in (".old", ".partial", ".bak"):
+        shutil.copytree(folder, folder.with_name("best" + suffix))
+    save_bundle(folder, small_bundle(1))
+    recover_folder(folder)
+    assert {path.name for path in folder.parent.iterdir()} == {"best", "best.old", "best.partial", "best.bak"}
+    assert load_bundle(folder.with_name("best.old")).config.seed == 0
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o077, 0o002])
+def test_all_files_follow_the_umask(tmp_path, umask):
+    before = os.umask(umask)
+    try:
+        save_bundle(tmp_path / "best", small_bundle())
+    finally:
+        os.umask(before)
+    modes = {path.stat().st_mode & 0o777 for path in (tmp_path / "best").iterdir()}
+    assert modes == {0o666 & ~umask}
 
 
 def test_recovering_a_whole_folder_changes_nothing(folder):
