@@ -10,18 +10,21 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from emage.checkpoint import plain_tensors, read_json, swap_folder
+from emage.checkpoint import read_json, save_tensors, standing_folder, swap_folder
 from emage.errors import InputError
 from emage.training.optimizer import WeightAverage
 from emage.training.processes import all_agree, main_decides, share_tensors
 
 STATE_FILE, PROGRESS_FILE = "state.safetensors", "progress.json"
+
+_REMEDY = "restore the folder from a copy, or delete the folder of the run to start anew"
 
 
 @dataclass
@@ -53,7 +56,7 @@ def save_resume(
         tensors |= {f"optimizer/{name}/{key}": value for key, value in optimizer.state.get(parameter, {}).items()}
 
     def write(partial: Path) -> None:
-        save_file(plain_tensors(tensors), partial / STATE_FILE)
+        save_tensors(tensors, partial / STATE_FILE)
         (partial / PROGRESS_FILE).write_text(json.dumps(dataclasses.asdict(progress)), encoding="utf-8")
 
     swap_folder(folder, write)
@@ -76,11 +79,11 @@ def load_resume(
     tensors: dict[str, Tensor] = {}
 
     def read() -> Progress | None:
-        if not folder.is_dir():
-            return None
-        with _usable(folder):
-            tensors.update(load_file(folder / STATE_FILE))
-            return Progress(**read_json(folder / PROGRESS_FILE))
+        progress = read_progress(folder)
+        if progress is not None:
+            with _usable(folder):
+                tensors.update(load_file(standing_folder(folder) / STATE_FILE))
+        return progress
 
     progress = main_decides(read)
     if progress is None:
@@ -99,12 +102,55 @@ def load_resume(
     return progress
 
 
+def read_progress(folder: Path) -> Progress | None:
+    """How far the run is that a resume state belongs to; None where there is no resume state.
+
+    Raises:
+        InputError: a file is missing or damaged.
+    """
+    place = standing_folder(folder)
+    if not place.is_dir():
+        return None
+    for name in (STATE_FILE, PROGRESS_FILE):
+        if not (place / name).is_file():
+            raise InputError(f"resume state {place / name}: no such file; {_REMEDY}")
+    path = place / PROGRESS_FILE
+    values = read_json(path, remedy=_REMEDY)
+    fault = _progress_fault(values)
+    if fault:
+        raise InputError(f"resume state {path}: {fault}; {_REMEDY}")
+    return Progress(**values)
+
+
+def _progress_fault(values: Any) -> str:
+    """What is wrong with the content of progress.json; empty if nothing is."""
+    if not isinstance(values, dict):
+        return "expected a json object"
+    names = [field.name for field in dataclasses.fields(Progress)]
+    for name in [*names, *values]:
+        if name not in values:
+            return f"{name} is missing"
+        if name not in names:
+            return f"unknown key {name}"
+    for name in ("step", "best_step", "val_step", "world_size"):
+        value, least = values[name], int(name == "world_size")
+        if value is None and name == "val_step":
+            continue
+        if not isinstance(value, int) or isinstance(value, bool) or value < least:
+            return f"{name}: expected a whole number of at least {least}, got {json.dumps(value)}"
+    for name in ("best_loss", "val_loss"):
+        value = values[name]
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
+            return f"{name}: expected a number or null, got {json.dumps(value)}"
+    return ""
+
+
 @contextlib.contextmanager
 def _usable(folder: Path) -> Iterator[None]:
     try:
         yield
     except (SafetensorError, OSError, TypeError, RuntimeError) as error:
-        raise InputError(f"resume state {folder}: it cannot be used ({error}); delete the run to start anew") from error
+        raise InputError(f"resume state {folder}: it cannot be used ({error}); {_REMEDY}") from error
 
 
 def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -53,6 +53,47 @@ class Curve:
             file.truncate(end)
 
 
+def check_curve(path: Path) -> None:
+    """Refuses a curve that `Curve` has not written; a last row that a kill cut short is allowed.
+
+    Raises:
+        InputError: a line is no row; the message names it.
+    """
+    if not path.exists():
+        return
+    last_step = 0
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            if not line.endswith(b"\n"):
+                return
+            fault, last_step = _row_fault(line, last_step)
+            if fault:
+                raise InputError(
+                    f"{path}, line {number}: {fault}; restore the file from a copy, or delete the folder of the run to"
+                    " start anew"
+                )
+
+
+def _row_fault(line: bytes, last_step: int) -> tuple[str, int]:
+    """What is wrong with a line of a curve (empty: nothing), and its step."""
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError):
+        return "not a json object", last_step
+    if not isinstance(row, dict):
+        return "not a json object", last_step
+    for name in ("step", "loss"):
+        if name not in row:
+            return f"{name} is missing", last_step
+    for name, value in row.items():
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return f"{name}: expected a number, got {json.dumps(value)[:40]}", last_step
+    step = row["step"]
+    if not isinstance(step, int) or step <= last_step:
+        return f"step {step}: expected a whole number above {last_step}", last_step
+    return "", step
+
+
 class Recorder:
     """Collects the scalars of the steps and writes them now and then.
 

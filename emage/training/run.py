@@ -11,6 +11,7 @@ import contextlib
 import logging
 import os
 import sys
+from collections.abc import Iterator
 from logging.handlers import MemoryHandler
 from pathlib import Path
 from typing import Any
@@ -21,13 +22,14 @@ from accelerate.utils import DistributedDataParallelKwargs
 from filelock import FileLock, Timeout
 from tqdm import tqdm
 
-from emage.checkpoint import CONFIG_FILE, FILES, INFO_FILE, WEIGHTS_FILE, read_json, recover_folder
+from emage.checkpoint import CONFIG_FILE, FILES, INFO_FILE, WEIGHTS_FILE, recover_folder, standing_folder
 from emage.config import Config, OptimConfig, config_differences, load_config, save_config
 from emage.errors import InputError
 from emage.training.batches import Share
 from emage.training.checkpoint import STATE_FILE
 from emage.training.processes import join_processes, main_decides
 from emage.training.recorder import LOSSES_FILE
+from emage.training.run_files import check_run_files, finished_steps, is_saved_config
 
 LOG_FILE, LOCK_FILE = "train.log", ".lock"
 LOGGERS = ("emage", "dataloaders")
@@ -71,8 +73,9 @@ class Run:
         """Opens the folder.
 
         Raises:
-            InputError: no output_dir, a checkpoint's folder, one where a training is running or that holds a run with
-                another config, another number of processes than asked for, or a batch they cannot share evenly.
+            InputError: no output_dir, a checkpoint's folder, one where a training is running or that cannot be
+                written to, one that holds a run with another config, damaged files of a run or a config.yaml of the
+                user's, another number of processes than asked for, or a batch they cannot share evenly.
         """
         self.config = config
         self.path = Path(config.output_dir)
@@ -102,9 +105,11 @@ class Run:
         main_decides(self._begin)
 
     def _begin(self) -> None:
-        partial = self.path / (CONFIG_FILE + ".partial")
-        save_config(self.config, partial)
-        partial.replace(self.path / CONFIG_FILE)
+        with self._usable_folder():
+            self._recover()
+            partial = self.path / f".{CONFIG_FILE}.partial"
+            save_config(self.config, partial)
+            partial.replace(self.path / CONFIG_FILE)
         self._made_folder = False  # it holds a run now
         kept = self._handlers[0]
         if isinstance(kept, MemoryHandler):
@@ -117,33 +122,70 @@ class Run:
                 logging.getLogger(name).addHandler(file)
 
     def _open(self) -> bool:
-        """Checks what the run can be refused for and locks the folder; returns whether the run is finished."""
+        """Checks what the run can be refused for and locks the folder; returns whether the run is finished.
+
+        It changes nothing but the lock, unless the run is finished.
+        """
         check_processes(self.accelerator.num_processes, self.config.num_processes)
         _check_batch(self.config.optim, self.accelerator.num_processes)
         if not self.config.output_dir:
             raise InputError("output_dir: not set; add output_dir=DIR, e.g. output_dir=runs/demo/camn")
-        for name in (WEIGHTS_FILE, STATE_FILE):
-            if (self.path / name).exists():
+        with self._usable_folder():
+            for name in (WEIGHTS_FILE, STATE_FILE):
+                if (self.path / name).exists():
+                    raise InputError(
+                        f"output_dir {self.path}: it holds {name}, so it is a checkpoint and no folder of a run; give"
+                        " another output_dir="
+                    )
+            self._take_lock()
+            self._check_config()
+            finished = self._is_finished()
+            if finished:
+                self._recover()
+            else:
+                check_run_files(self.path, self.resume, self.config.optim.max_steps)
+        return finished
+
+    def _check_config(self) -> None:
+        path = self.path / CONFIG_FILE
+        if not path.exists():
+            return
+        if not self._has_begun():
+            if not is_saved_config(path):
                 raise InputError(
-                    f"output_dir {self.path}: it holds {name}, so it is a checkpoint and no folder of a run; give another"
-                    " output_dir="
+                    f"output_dir {self.path}: its {CONFIG_FILE} was not written by a run, which would replace it; give"
+                    " another output_dir=, or move the file"
                 )
-        self._take_lock()
+            return
+        differences = config_differences(load_config(path), self.config, ignore=FREE_KEYS)
+        if differences:
+            raise InputError(
+                f"output_dir {self.path}: it holds a run with another config ({'; '.join(differences)}); "
+                "give another output_dir=, the old values, or delete the folder"
+            )
+
+    def _recover(self) -> None:
+        """Ends the swaps of folders that a kill interrupted."""
         for folder in (self.last, self.best, self.resume):
             recover_folder(folder)
-        path = self.path / CONFIG_FILE
-        if self._has_begun() and path.is_file():
-            differences = config_differences(load_config(path), self.config, ignore=FREE_KEYS)
-            if differences:
-                raise InputError(
-                    f"output_dir {self.path}: it holds a run with another config ({'; '.join(differences)}); "
-                    "give another output_dir=, the old values, or delete the folder"
-                )
-        return self._is_finished()
 
     def _has_begun(self) -> bool:
         """A run that was killed before its first step lays no claim to the folder."""
-        return any(found.exists() for found in (self.path / LOSSES_FILE, self.last, self.best, self.resume))
+        folders = (standing_folder(folder) for folder in (self.last, self.best, self.resume))
+        return any(found.exists() for found in (self.path / LOSSES_FILE, *folders))
+
+    @contextlib.contextmanager
+    def _usable_folder(self) -> Iterator[None]:
+        """Turns what the system says about the folder into one line with the remedy."""
+        try:
+            yield
+        except (OSError, NotImplementedError) as error:  # the latter: a file system without locks
+            what = getattr(error, "strerror", None) or str(error)
+            place = getattr(error, "filename", None) or self.path
+            raise InputError(
+                f"output_dir {self.path}: it cannot be used ({place}: {what}); make it a folder that you can write to,"
+                " or give another output_dir="
+            ) from error
 
     def _take_lock(self) -> None:
         """Locks the folder against other trainings; the operating system unlocks it when this process ends."""
@@ -152,7 +194,10 @@ class Run:
             self.path.mkdir(parents=True, exist_ok=True)
         except (FileExistsError, NotADirectoryError) as error:
             raise InputError(f"output_dir {self.path}: {error.filename} is a file; give another output_dir=") from error
-        lock = FileLock(self.path / LOCK_FILE)
+        path = self.path / LOCK_FILE
+        if path.is_dir():
+            raise InputError(f"output_dir {self.path}: {path} is a folder, where a run keeps its lock; remove it")
+        lock = FileLock(path)
         try:
             lock.acquire(timeout=0)
         except Timeout:
@@ -176,8 +221,9 @@ class Run:
 
     def _is_finished(self) -> bool:
         """last/ is the last thing that a run writes."""
-        whole = all((self.last / name).is_file() for name in FILES)
-        return whole and read_json(self.last / INFO_FILE).get("steps") == self.config.optim.max_steps
+        last = standing_folder(self.last)
+        whole = all((last / name).is_file() for name in FILES)
+        return whole and finished_steps(last / INFO_FILE) == self.config.optim.max_steps
 
     def _start_log(self) -> None:
         if self.accelerator.is_main_process:

@@ -2,6 +2,7 @@ import copy
 import json
 import os
 import random
+import shutil
 import signal
 import sys
 import time
@@ -253,6 +254,63 @@ def test_a_resume_state_of_another_network_is_an_input_error(tmp_path):
     (tmp_path / "resume" / "state.safetensors").write_bytes(b"broken")
     with pytest.raises(InputError, match="resume state .* cannot be used"):
         train_toy(config)
+
+
+PROGRESS = {"step": 3, "best_step": 0, "best_loss": None, "val_step": None, "val_loss": None, "world_size": 1}
+
+
+@pytest.fixture(scope="module")
+def unfinished(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("unfinished")
+    train_toy(toy_config(folder))
+    (folder / "last" / "info.json").unlink()
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "message"),
+    [
+        ("losses.jsonl", b'{"step": 1, "loss": 1.0}\n\n{"step": 2, "loss": 1.0}\n', "line 2: not a json object"),
+        ("losses.jsonl", b'{"step": 1, "loss": 1.0}\n\0\0\0\0\n', "line 2: not a json object"),
+        ("losses.jsonl", b'{"a": 1}\n', "line 1: step is missing"),
+        ("losses.jsonl", b"[]\n", "line 1: not a json object"),
+        ("losses.jsonl", b'{"step": "1", "loss": 1.0}\n', "line 1: step: expected a number"),
+        ("losses.jsonl", b'{"step": 1, "loss": null}\n', "line 1: loss: expected a number"),
+        ("losses.jsonl", b'{"step": 2, "loss": 1}\n{"step": 2, "loss": 1}\n', "line 2: step 2: .* above 2"),
+        ("losses.jsonl", b"\xff\xfe{\n", "line 1: not a json object"),
+        ("validation.jsonl", b"7\n", "line 1: not a json object"),
+        ("resume/progress.json", b"{}", "step is missing"),
+        ("resume/progress.json", b"[]", "expected a json object"),
+        ("resume/progress.json", b"{", "not valid json"),
+        ("resume/progress.json", PROGRESS | {"step": "x"}, 'step: .* got "x"'),
+        ("resume/progress.json", PROGRESS | {"step": 2.5}, "step: .* got 2.5"),
+        ("resume/progress.json", PROGRESS | {"step": -3}, "step: .* got -3"),
+        ("resume/progress.json", PROGRESS | {"step": True}, "step: .* got true"),
+        ("resume/progress.json", PROGRESS | {"step": 13}, "step 13 of a run of 12 steps"),
+        ("resume/progress.json", PROGRESS | {"best_loss": "x"}, 'best_loss: .* got "x"'),
+        ("resume/progress.json", PROGRESS | {"world_size": 0}, "world_size: .* got 0"),
+        ("resume/progress.json", PROGRESS | {"more": 1}, "unknown key more"),
+        ("resume/progress.json", None, "no such file"),
+        ("resume/state.safetensors", None, "no such file"),
+        ("last/info.json", b"[]", "expected a json object .* delete the folder .*last"),
+        ("last/info.json", b'{"steps": "12"}', "expected a json object .* delete the folder .*last"),
+        ("last/info.json", b"", "not valid json.* delete the folder .*last"),
+    ],
+)
+def test_damaged_files_of_a_run_are_named_and_nothing_is_written(unfinished, tmp_path, file, content, message):
+    folder = tmp_path / "run"
+    shutil.copytree(unfinished, folder)
+    config = toy_config(folder)
+    if content is None:
+        (folder / file).unlink()
+    else:
+        (folder / file).write_bytes(json.dumps(content).encode() if isinstance(content, dict) else content)
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    with pytest.raises(InputError, match=message) as caught:
+        train_toy(config)
+    assert str(folder / file) in str(caught.value)
+    assert "delete the folder" in str(caught.value)
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
 
 
 def test_no_output_dir_is_an_input_error():

@@ -13,6 +13,7 @@ from training.toy import ToyCorpus, ToyTask, in_child, start_child, toy_config, 
 
 import train
 from emage.checkpoint import load_bundle
+from emage.config import save_config
 from emage.errors import InputError, ReportedError
 from emage.pretrained import pretrained_folder
 
@@ -148,7 +149,6 @@ def test_a_run_that_is_refused_leaves_no_folder(tmp_path):
 
 
 def test_a_run_that_is_refused_changes_no_file_of_its_folder(tmp_path):
-    (tmp_path / "config.yaml").write_text("mine: true\n")
     (tmp_path / "notes.txt").write_text("mine\n")
     before = contents(tmp_path)
     with pytest.raises(InputError, match="no cache"):
@@ -172,3 +172,71 @@ def test_the_log_holds_what_was_said_before_the_run_began(tmp_path):
     ]
     assert "finished: 12 steps" in lines[-1]
     assert all(line[:2] == "20" for line in lines)  # every line has its time
+
+
+@pytest.mark.parametrize("text", ["mine: true\n", "# the camn of my thesis\nbases: camn.yaml\n", "", "\0"])
+def test_a_config_of_the_user_is_not_replaced(tmp_path, text):
+    (tmp_path / "config.yaml").write_text(text)
+    before = contents(tmp_path)
+    with pytest.raises(InputError, match=r"its config.yaml was not written by a run.*give another output_dir="):
+        train_toy(toy_config(tmp_path))
+    assert contents(tmp_path) == before
+
+
+def test_a_resolved_config_with_a_comment_is_the_users(tmp_path):
+    config = toy_config(tmp_path)
+    save_config(config, tmp_path / "config.yaml")
+    written = (tmp_path / "config.yaml").read_text()
+    (tmp_path / "config.yaml").write_text("# mine\n" + written)
+    with pytest.raises(InputError, match="not written by a run"):
+        train_toy(config)
+    (tmp_path / "config.yaml").write_text(written)  # what a run writes that is killed before its first step
+    train_toy(config)
+
+
+def test_backups_beside_a_checkpoint_outlive_runs_that_are_refused_and_that_go_on(tmp_path):
+    train_toy(toy_config(tmp_path))
+    for name in ("best.old", "best.partial", "last.old"):
+        shutil.copytree(tmp_path / "best", tmp_path / name)
+    with pytest.raises(InputError, match="another config"):
+        train_toy(toy_config(tmp_path, lr=1.0))
+    train_toy(toy_config(tmp_path))
+    shutil.rmtree(tmp_path / "last")
+    train_toy(toy_config(tmp_path))
+    for name in ("best.old", "best.partial", "last.old"):
+        assert contents(tmp_path / name).keys() == contents(tmp_path / "best").keys()
+
+
+def test_a_run_that_is_refused_ends_no_swap(tmp_path):
+    train_toy(toy_config(tmp_path))
+    (tmp_path / "best").rename(tmp_path / ".best.old")
+    before = contents(tmp_path)
+    with pytest.raises(InputError, match="another config"):
+        train_toy(toy_config(tmp_path, lr=1.0))
+    assert contents(tmp_path) == before
+    train_toy(toy_config(tmp_path))
+    assert (tmp_path / "best").is_dir()
+
+
+def test_the_lock_that_is_a_folder(tmp_path):
+    (tmp_path / ".lock").mkdir()
+    with pytest.raises(InputError, match=r"output_dir .*/.lock is a folder.*remove it"):
+        train_toy(toy_config(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "error", [PermissionError(13, "Permission denied", "/a/.lock"), OSError(30, "Read-only file system")]
+)
+def test_a_folder_that_cannot_be_written_to(tmp_path, monkeypatch, error):
+    def refuse(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr("emage.training.run.FileLock.acquire", refuse)
+    with pytest.raises(InputError, match=rf"output_dir {tmp_path}: .*{error.strerror}.*or give another output_dir="):
+        train_toy(toy_config(tmp_path))
+
+
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="no /proc on this system")
+def test_a_folder_that_cannot_be_made():
+    with pytest.raises(InputError, match="output_dir /proc/none/run: .*or give another output_dir="):
+        train_toy(toy_config(Path("/proc/none/run")))
