@@ -12,7 +12,7 @@ from emage.errors import one_line_errors
 from emage.face_trunk import with_face_trunk
 from emage.tokenizers import with_tokenizers
 from emage.training import TRAINERS, Run, Trainer
-from emage.training.processes import all_agree, join_processes, main_decides, share_learned
+from emage.training.processes import all_agree, joined_processes, main_decides, share_learned
 
 EXAMPLE = """
 examples:
@@ -39,18 +39,22 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("-c", "--config", required=True, metavar="FILE", help="YAML file, e.g. configs/demo/camn.yaml")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="config values, e.g. output_dir=DIR")
     args = parser.parse_intermixed_args(argv)
-    join_processes()
-    config = main_decides(lambda: with_tokenizers(with_face_trunk(load_config(args.config, args.overrides))))
+    with joined_processes():
+        _train(args.config, args.overrides)
+    return 0
+
+
+def _train(path: str, overrides: list[str]) -> None:
+    config = main_decides(lambda: with_tokenizers(with_face_trunk(load_config(path, overrides))))
     with Run(config) as run:
         if run.finished:
             logger.info("%s is finished: %d steps; see %s and %s", run.path, config.optim.max_steps, run.last, run.best)
-            return 0
+            return
         is_face = config.model.name == "face"  # the one model that several corpora train
         corpus = all_agree(lambda: (FaceCorpus if is_face else Corpus).open(config))
         share_learned(corpus)
         task = all_agree(lambda: TRAINERS[config.model.name](config, corpus))
         Trainer(run, task, corpus, collate_faces if is_face else collate).run()
-    return 0
 
 
 if __name__ == "__main__":

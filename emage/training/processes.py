@@ -5,13 +5,15 @@ vocabulary, resume state. The others receive it and need no file of it, so machi
 An error on one process ends all of them, with one line.
 """
 
+import contextlib
 import socket
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 import torch
 from accelerate import PartialState
+from accelerate.state import AcceleratorState
 from accelerate.utils import broadcast, broadcast_object_list, gather_object
 from torch import Tensor, nn
 
@@ -27,6 +29,35 @@ def join_processes() -> PartialState:
     if not state.is_main_process:
         warnings.filterwarnings("ignore", category=InputWarning)  # those of the main process are shown
     return state
+
+
+@contextlib.contextmanager
+def joined_processes() -> Iterator[PartialState]:
+    """Meets the other processes and leaves them at the end, however it ends, so that a program can do so again.
+
+    A process that exits without leaving aborts now and then: the threads of gloo are still running.
+
+    Raises:
+        InputError: the connection to another process broke, which ended by itself or was killed.
+    """
+    try:
+        yield join_processes()
+    except RuntimeError as error:
+        if PartialState().num_processes == 1 or not _is_lost_connection(error):
+            raise
+        raise InputError(
+            f"process {PartialState().process_index} on {socket.gethostname()}: the connection to another process is lost:"
+            " see its output, or whether it was killed; then run the same command again to go on"
+        ) from error
+    finally:
+        with contextlib.suppress(RuntimeError):  # of a group whose other processes are gone
+            PartialState().destroy_process_group()
+        AcceleratorState._reset_state(reset_partial_state=True)
+
+
+def _is_lost_connection(error: RuntimeError) -> bool:
+    """Whether torch.distributed raised it: gloo's errors are plain RuntimeErrors, which name its source file."""
+    return isinstance(error, torch.distributed.DistError) or "gloo" in str(error)
 
 
 def main_decides(work: Callable[[], T]) -> T:

@@ -209,6 +209,41 @@ def test_the_same_number_of_other_recordings_is_refused(tmp_path):
     assert on_two_processes(work, timeout_s=30) == [0, 0]
 
 
+def test_the_survivor_of_a_killed_process_tells_so_in_one_line(data, tmp_path):
+    def work() -> None:
+        if rank() == 1:
+            end_at_step(1)
+        told = io.StringIO()
+        with contextlib.redirect_stderr(told):
+            code = train.main(["-c", str(CONFIG), *data, "optim.max_steps=4", f"output_dir={tmp_path / 'run'}"])
+        assert not torch.distributed.is_initialized()
+        lines = [line for line in told.getvalue().splitlines() if "rror" in line]
+        (tmp_path / "told.json").write_text(json.dumps([code, lines]))
+
+    assert on_two_processes(work) == [0, -signal.SIGKILL]
+    code, lines = json.loads((tmp_path / "told.json").read_text())
+    assert code == 1
+    assert len(lines) == 1
+    assert lines[0].startswith("error: process 0 on ")
+    assert "the connection to another process is lost" in lines[0]
+
+
+@pytest.mark.parametrize("change", ["optim.max_step=1", "data.splits.train=[nobody]", "optim.max_steps=1"])
+def test_every_exit_leaves_the_process_group(data, tmp_path, change):
+    def work() -> None:
+        code = train.main(["-c", str(CONFIG), *data, f"output_dir={tmp_path / 'run'}", change])
+        assert code == (change != "optim.max_steps=1")
+        assert not torch.distributed.is_initialized()
+
+    assert on_two_processes(work) == [0, 0]
+
+
+def test_one_process_can_run_the_command_again_with_another_precision(data, tmp_path):
+    for precision in ("no", "bf16"):
+        options = [*data, "optim.max_steps=1", f"optim.precision={precision}", f"output_dir={tmp_path / precision}"]
+        assert train.main(["-c", str(CONFIG), *options]) == 0
+
+
 def test_a_loss_that_is_not_finite_ends_both_with_one_line(tmp_path):
     corpus = ToyCorpus()
     for window in corpus.entries["train"]:
