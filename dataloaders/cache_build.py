@@ -140,7 +140,8 @@ def build_cache(data_config: DataConfig, num_processes: int | None = None, *, pr
         if job.is_done:
             return _report(job, {}, {})
         folder = job.folder
-        cache_dir.mkdir(parents=True, exist_ok=True)
+        with _writable(cache_dir):
+            cache_dir.mkdir(parents=True, exist_ok=True)
         with _only_builder(folder):
             job = _plan(cache_dir, corpus, data_config)  # another builder may have changed it before we had the lock
             if job.folder != folder:
@@ -248,9 +249,13 @@ def _report(job: _Job, facts: dict[str, Facts], rejects: dict[str, Facts]) -> Bu
 @contextmanager
 def _only_builder(folder: Path) -> Iterator[None]:
     """Holds the lock of one cache; the system drops it when this process ends, however it ends."""
+    path = folder.with_name(folder.name + ".lock")
+    if path.is_dir():
+        raise InputError(f"data.cache_dir: {path} is a folder, where the builder keeps its lock; remove it")
     with ExitStack() as stack:
         try:
-            stack.enter_context(locked(folder.with_name(folder.name + ".lock"), 0))
+            with _writable(folder.parent):
+                stack.enter_context(locked(path, 0))
         except Timeout as error:
             raise InputError(
                 f"cache {folder}: another process builds it just now; wait for it, then run the same command"
@@ -332,3 +337,17 @@ def _reject_facts(result: ReadRecording, recording: Recording) -> Facts:
         "recording": recording_facts(recording),
         "reason": result.reject,
     }
+
+
+@contextmanager
+def _writable(cache_dir: Path) -> Iterator[None]:
+    """Turns what the system says about the folder of the caches into one line with the remedy."""
+    try:
+        yield
+    except Timeout:  # an OSError too
+        raise
+    except (OSError, NotImplementedError) as error:  # the latter: a file system without locks
+        raise InputError(
+            f"data.cache_dir: {cache_dir} cannot be written to ({getattr(error, 'strerror', None) or error}); make it a"
+            " folder that you can write to, or name another with data.cache_dir=DIR"
+        ) from error

@@ -47,10 +47,17 @@ def read_index(folder: Path) -> Index:
     """Reads the list of a finished cache.
 
     Raises:
-        InputError: the file is not there or damaged.
+        InputError: the file is not there, cannot be read or is damaged.
     """
     try:
-        index = json.loads((folder / INDEX_NAME).read_bytes())
+        content = (folder / INDEX_NAME).read_bytes()
+    except OSError as error:
+        raise InputError(
+            f"cache {folder}: {INDEX_NAME} cannot be read ({error.strerror or error}); give yourself the permission to"
+            " read the folder and its files, or name another data.cache_dir"
+        ) from error
+    try:
+        index = json.loads(content)
         if not isinstance(index, dict):
             raise ValueError(f"a {type(index).__name__} instead of an object")
         config = index["fingerprint"]["config"]
@@ -59,7 +66,7 @@ def read_index(folder: Path) -> Index:
             if check != zlib.crc32(dump_json(index)):
                 raise ValueError("its checksum differs")
         return index
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         what = f"no key {error}" if isinstance(error, KeyError) else error
         remedy = "copy the cache again, or move the folder away and build it again"
         raise InputError(f"cache {folder}: {INDEX_NAME} is damaged: {what}; {remedy}") from error

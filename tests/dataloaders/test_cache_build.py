@@ -237,6 +237,29 @@ def test_a_database_that_was_cut_at_its_birth_is_begun_anew(config, built, size)
     assert contents(MotionCache.open(config)) == contents(MotionCache.open(built))
 
 
+def test_a_cache_dir_that_cannot_be_written_to_is_one_line_with_a_remedy(config, monkeypatch):
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied", "/a/b.lock")
+
+    remedy = "data.cache_dir: .* cannot be written to .*; make it a folder that you can write to, or name another"
+    monkeypatch.setattr("dataloaders.cache.lock.FileLock.acquire", refuse)
+    with pytest.raises(InputError, match=rf"{config.cache_dir} .*Permission denied"):
+        build(config)
+    monkeypatch.undo()
+    (Path(config.root) / "file").touch()
+    with pytest.raises(InputError, match=remedy):
+        build(replace(config, cache_dir=str(Path(config.root) / "file" / "caches")))
+
+
+def test_a_folder_in_the_place_of_the_lock_is_named(config):
+    lock = Path(config.cache_dir) / f"{folder_name(config)}.lock"
+    lock.mkdir(parents=True)
+    with pytest.raises(InputError, match=r"\.lock is a folder.*remove it"):
+        build(config)
+    lock.rmdir()
+    assert build(config).used == IDS
+
+
 def test_a_second_builder_is_kept_out_until_the_first_is_dead(config):
     folder = Path(config.cache_dir) / folder_name(config)
     folder.parent.mkdir()

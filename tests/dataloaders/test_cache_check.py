@@ -169,6 +169,20 @@ def test_a_list_that_is_none_is_one_line(own_cache, content):
             assert "\n" not in str(error.value)
 
 
+def test_a_list_that_may_not_be_read_is_not_called_damaged(own_cache, monkeypatch):
+    read = Path.read_bytes
+
+    def refuse(path: Path) -> bytes:
+        if path.name == "cache.json":
+            raise PermissionError(13, "Permission denied", str(path))
+        return read(path)
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    for ask in (MotionCache.open, build):
+        with pytest.raises(InputError, match=r"cache.json cannot be read \(Permission denied\); give yourself"):
+            ask(own_cache)
+
+
 def test_a_cut_deep_or_changed_list_is_one_line(own_cache):
     path = folder_of(own_cache) / "cache.json"
     whole = path.read_bytes()
