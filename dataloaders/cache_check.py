@@ -126,7 +126,7 @@ def _search(folder: Path, index: Index, name: str) -> Damage | None:
     request = {"path": str(path), "values": {key: checksum for key, (_, _, checksum) in owners.items()}}
     answer = subprocess.run(
         [sys.executable, "-m", cache_values.__name__],
-        cwd=Path(__file__).resolve().parents[2],  # where the module is found
+        cwd=Path(__file__).resolve().parents[1],  # where the module is found
         input=json.dumps(request).encode(),
         capture_output=True,
         check=False,
