@@ -35,11 +35,13 @@ def join_processes() -> PartialState:
 def joined_processes() -> Iterator[PartialState]:
     """Meets the other processes and leaves them at the end, however it ends, so that a program can do so again.
 
-    A process that exits without leaving aborts now and then: the threads of gloo are still running.
+    A process that exits without leaving aborts now and then: the threads of gloo are still running. A group that the
+    caller had joined before is left to the caller.
 
     Raises:
         InputError: the connection to another process broke, which ended by itself or was killed.
     """
+    was_joined = torch.distributed.is_available() and torch.distributed.is_initialized()
     try:
         yield join_processes()
     except RuntimeError as error:
@@ -50,9 +52,10 @@ def joined_processes() -> Iterator[PartialState]:
             " see its output, or whether it was killed; then run the same command again to go on"
         ) from error
     finally:
-        with contextlib.suppress(RuntimeError):  # of a group whose other processes are gone
-            PartialState().destroy_process_group()
-        AcceleratorState._reset_state(reset_partial_state=True)
+        if not was_joined:
+            with contextlib.suppress(RuntimeError):  # of a group whose other processes are gone
+                PartialState().destroy_process_group()
+        AcceleratorState._reset_state(reset_partial_state=not was_joined)
 
 
 def _is_lost_connection(error: RuntimeError) -> bool:

@@ -242,7 +242,7 @@ def test_a_cache_dir_that_cannot_be_written_to_is_one_line_with_a_remedy(config,
         raise PermissionError(13, "Permission denied", "/a/b.lock")
 
     remedy = "data.cache_dir: .* cannot be written to .*; make it a folder that you can write to, or name another"
-    monkeypatch.setattr("dataloaders.cache.lock.FileLock.acquire", refuse)
+    monkeypatch.setattr("dataloaders.cache_lock.FileLock.acquire", refuse)
     with pytest.raises(InputError, match=rf"{config.cache_dir} .*Permission denied"):
         build(config)
     monkeypatch.undo()

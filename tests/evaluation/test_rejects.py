@@ -283,7 +283,7 @@ def test_where_every_recording_fails_it_is_one_line_and_exit_1(sides, capsys):
     code, results = evaluate(sides)
     assert (code, results) == (1, {})
     error = capsys.readouterr().err.strip().splitlines()[-1]
-    assert error.startswith("error: no recording could be scored; a_1: ")
+    assert error.startswith("error: no generated file can be read; a_1: ")
 
 
 def test_a_reason_is_one_line_that_names_the_file():

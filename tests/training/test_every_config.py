@@ -21,6 +21,7 @@ import train
 from dataloaders.cache import build_cache
 from emage.config import Config, DataConfig, load_config
 from emage.motion.parts import TOKEN_PARTS
+from emage.training.processes import join_processes
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIGS = [path for folder in ("beat", "demo") for path in sorted((ROOT / "configs" / folder).glob("*.yaml"))]
@@ -106,6 +107,7 @@ def train_all(root: Path) -> None:
         parameters = (parameter for group in optimizer.param_groups for parameter in group["params"])
         without_gradient.update(tuple(parameter.shape) for parameter in parameters if parameter.grad is None)
 
+    join_processes()  # once for all runs
     register_optimizer_step_pre_hook(look)
     outcomes = {}
     for name, command in commands(root):
