@@ -34,7 +34,7 @@ from emage.performance import Performance
 TIME_TOLERANCE = 1e-6  # frames: a time that falls on a frame means that frame
 AT_REST_DEG = 0.01  # a frame whose joints turn by less shows the rest pose
 SMALLEST_JUMP_DEG, JUMP_RATIO = 10.0, 3.0  # from a frame at rest to the motion, and beside the step after it
-TOLD_DEG = 6.0  # rest poses that differ by more are told; BEAT's own speakers differ by 5.9 in arms and hands
+WARNING_DEG = 6.0  # rest poses that differ by more are warned of; BEAT's own speakers differ by 5.9 in arms and hands
 UPRIGHT_DEG = 45.0  # a body whose axis of the hips is, on average, farther from upright lies
 Z_UP = torch.tensor([[1.0, 0, 0], [0, 0, 1], [0, -1, 0]], dtype=torch.float64)  # (x, y, z) -> (x, z, -y)
 
@@ -114,7 +114,7 @@ def read_kept(
 
     Args:
         path: a BVH that holds the kept joints, under BEAT's or another known system's names, at any frame rate. Another
-            unit, other axes, another rest pose and a first frame that shows the rest pose are told as warnings.
+            unit, other axes, another rest pose and a first frame that shows the rest pose issue warnings.
         skeleton: of the person who will move.
         duration_s: of the speech.
         names: joints or parts of the body.
@@ -235,10 +235,10 @@ def _warn_of_rest(
 
 
 def _farthest(angles_deg: dict[str, float], concerned: set[str]) -> str:
-    """The three joints that differ most, with their angles; "" if none of those concerned differs by more than TOLD_DEG."""
-    told = {joint: angle for joint, angle in angles_deg.items() if joint in concerned and angle > TOLD_DEG}
-    worst = sorted(told, key=told.__getitem__, reverse=True)[:3]
-    return ", ".join(f"{joint} by {told[joint]:.0f} degrees" for joint in worst)
+    """The three joints that differ most, with their angles; "" if no joint concerned differs by more than WARNING_DEG."""
+    far = {joint: angle for joint, angle in angles_deg.items() if joint in concerned and angle > WARNING_DEG}
+    worst = sorted(far, key=far.__getitem__, reverse=True)[:3]
+    return ", ".join(f"{joint} by {far[joint]:.0f} degrees" for joint in worst)
 
 
 def _axis_name(direction: Tensor) -> str:

@@ -1,6 +1,6 @@
 """Text files in the encodings that programs write them in.
 
-UTF-8, UTF-16 and UTF-32 are told by their byte order mark, UTF-16 without a mark by its zero bytes (WHATWG Encoding
+UTF-8, UTF-16 and UTF-32 are recognised by their byte order mark, UTF-16 without a mark by its zero bytes (WHATWG Encoding
 Standard, "BOM sniff", and the layout of ASCII characters in UTF-16). What is not UTF-8 is read as Windows-1252, which
 most Western programs write when they write no Unicode.
 """

@@ -106,7 +106,7 @@ def blank_unspoken(blocks: Sequence[str]) -> tuple[list[str], list[str]]:
 
     Args:
         blocks: plain text without markup, one string for each cue, segment or transcript, in their order. They are
-            judged together: a label or a time stamp is told by its recurrence.
+            judged together: a label or a time stamp is recognised by its recurrence.
 
     Returns:
         The blocks, each of its old length, and what was removed, without dashes, music signs and emoji.
@@ -217,7 +217,7 @@ def _opens_sentence(name: str) -> bool:
 
 
 def _is_marked_name(name: str) -> bool:
-    """Whether a label is told by itself: a role, or in capitals."""
+    """Whether a label is recognised without another of its kind: a role, or in capitals."""
     return bool(_ROLES.fullmatch(name)) or (name.isupper() and len(name) > 1)
 
 

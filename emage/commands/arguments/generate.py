@@ -80,7 +80,7 @@ def _add_person(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_keeping(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("editing", "some of an older motion stays as it is, the rest is made around it")
+    group = parser.add_argument_group("editing", "keep part of an earlier motion and generate the rest around it")
     group.add_argument(
         "--keep",
         type=Path,
